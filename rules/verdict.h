@@ -1,0 +1,46 @@
+#ifndef SALLYPORT_RULES_VERDICT_H_
+#define SALLYPORT_RULES_VERDICT_H_
+
+// Verdict: what a packet gets. Decision: a verdict and why. Plain values.
+
+#include <cstdint>
+
+namespace sallyport {
+
+// Drop is the zero value: whatever is forgotten is denied.
+enum class Verdict : uint8_t { kDeny = 0, kReject = 1, kAllow = 2 };
+
+enum class Mode : uint8_t { kMonitor, kEnforce, kLockdown };
+
+enum class Reason : uint8_t {
+  kNoDecision,    // never shown: a Decision that was not filled in
+  kRule,          // a rule of the user's (or the built-in loopback rule)
+  kDefault,       // no rule matched; the default for known apps
+  kUnattributed,  // no rule matched and no owner was found
+  kLockdown,      // mode lockdown
+  kMalformed,     // the packet could not be parsed
+  kFailure,       // our own failure (lane full, timeout): `on_failure`
+};
+
+inline constexpr uint32_t kNoRule = UINT32_MAX;
+
+struct Decision {
+  Verdict verdict = Verdict::kDeny;  // what is done
+  // What the rules say. Differs from `verdict` in mode monitor only.
+  Verdict judged = Verdict::kDeny;
+  Reason reason = Reason::kNoDecision;
+  Mode mode = Mode::kEnforce;
+  uint32_t rule = kNoRule;  // index in the RuleSet that judged
+  bool log = true;          // false: the rule says log = false
+  bool would_deny() const {
+    return verdict == Verdict::kAllow && judged != Verdict::kAllow;
+  }
+};
+
+const char* VerdictName(Verdict verdict);  // "deny" "reject" "allow"
+const char* ModeName(Mode mode);           // "monitor" "enforce" "lockdown"
+const char* ReasonName(Reason reason);     // "rule" "default" ...
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_RULES_VERDICT_H_
