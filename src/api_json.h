@@ -1,0 +1,34 @@
+#ifndef SALLYPORT_SRC_API_JSON_H_
+#define SALLYPORT_SRC_API_JSON_H_
+
+// JSON in and out of the control API. Parsing is bounded (depth, size is the
+// server's) and never throws; printing never fails on text that is not UTF-8.
+// An error can carry the field it is about. Include in .cc files only.
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace sallyport {
+
+inline constexpr int kMaxJsonDepth = 32;  // levels; our bodies need four
+
+// A status with the name of the field at fault (F28: clients are told).
+absl::Status FieldError(std::string_view field, std::string_view message);
+std::string FieldOf(const absl::Status& status);  // "" if it has none
+
+// The whole text is one JSON object, no duplicate keys.
+absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text);
+
+// Text of programs or users, made safe to show: control characters and bytes
+// that are not UTF-8 become \xNN, bidirectional controls too (A38).
+std::string ShowText(std::string_view bytes);
+
+std::string PrintJson(const nlohmann::json& json);
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SRC_API_JSON_H_

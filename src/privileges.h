@@ -1,0 +1,22 @@
+#ifndef SALLYPORT_SRC_PRIVILEGES_H_
+#define SALLYPORT_SRC_PRIVILEGES_H_
+
+// The few capabilities the daemon lives with. Called by main before threads
+// are started (capabilities are per thread).
+
+#include "absl/status/status.h"
+
+namespace sallyport {
+
+// PermissionDenied names each capability that is missing, what it is for and
+// how to get it. Exit code 4.
+absl::Status CheckPrivileges();
+
+// Keeps CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, and sets
+// no_new_privs. Everything else leaves the permitted, effective, inheritable,
+// ambient and, where we may, the bounding set. There is no way back.
+absl::Status DropOtherPrivileges();
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SRC_PRIVILEGES_H_

@@ -1,0 +1,27 @@
+#ifndef SALLYPORT_SRC_SERVICE_H_
+#define SALLYPORT_SRC_SERVICE_H_
+
+// What systemd is told (sd_notify). All calls are no-ops when we were not
+// started by it. Any thread.
+
+#include <string_view>
+
+#include "absl/time/time.h"
+
+namespace sallyport {
+
+void NotifyReady(std::string_view status);
+void NotifyStatus(std::string_view status);
+void NotifyReloading();
+void NotifyStopping();
+
+// Feeds the watchdog. Only to be called when the canary came back (F12).
+void NotifyWatchdog();
+
+// How often to feed it: half of WATCHDOG_USEC; InfiniteDuration if there is no
+// watchdog for this process.
+absl::Duration WatchdogInterval();
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SRC_SERVICE_H_
