@@ -1,0 +1,114 @@
+#ifndef SALLYPORT_SRC_EVENT_WRITER_H_
+#define SALLYPORT_SRC_EVENT_WRITER_H_
+
+// EventWriter: the one thread ("sp-events", nice 10) that takes decisions from
+// the ring and hands them to statistics, live feed, log and history. Start and
+// Stop belong to the control thread; status to any. It owns none of what it is
+// given; all of it must outlive Stop.
+//
+// Idle it sleeps and wakes never. Woken, it waits a batching interval before
+// it reads, so that there are at most 50 wake-ups a second, and so that the
+// slow lane has had time to find out what is nice to know about the process.
+//
+// Every record is kept; repeats are not folded (a denied connect sends about
+// six SYNs in a minute). Rules with log = false: counted and shown live, but
+// neither logged nor kept.
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "src/event_feed.h"
+#include "src/event_json.h"
+#include "src/event_log.h"
+#include "src/event_ring.h"
+#include "src/history.h"
+#include "src/stats.h"
+
+namespace sallyport {
+
+struct EventWriterOptions {
+  bool keep_allowed = true;  // allowed flows go into the history
+  bool log_allowed = true;   // ... and into the log
+  absl::Duration batching = absl::Milliseconds(20);
+  absl::Duration retry = absl::Seconds(5);  // after the history failed
+};
+
+// Where decisions go. Null: not there.
+struct EventSinks {
+  Stats* stats = nullptr;
+  EventFeed* feed = nullptr;
+  EventLog* log = nullptr;
+  History* history = nullptr;
+};
+
+struct EventWriterStatus {
+  uint64_t dropped = 0;         // records the ring had no room for
+  uint64_t written = 0;         // records taken from the ring
+  uint64_t history_errors = 0;  // batches that could not be stored
+  uint64_t history_lost = 0;    // events given up after that
+  uint64_t log_lost = 0;
+  absl::Status history;  // OK, or why it does not keep events now
+  absl::Status log;
+};
+
+class EventWriter {
+ public:
+  // Events waiting for a history that fails; beyond it the oldest are lost.
+  static constexpr size_t kMaxPending = 4096;
+  static constexpr size_t kMaxBatch = 4096;  // records per transaction
+
+  EventWriter(EventRing& ring, EventSinks sinks, EventContext context,
+              EventWriterOptions options = {});
+  ~EventWriter();  // stops
+  EventWriter(const EventWriter&) = delete;
+  EventWriter& operator=(const EventWriter&) = delete;
+
+  absl::Status Start();
+  // Writes down what is in the ring, then ends the thread. A second call does
+  // nothing.
+  void Stop();
+
+  // Takes what is in the ring now; the body of the thread, also for tests and
+  // tools that have no thread. REQUIRES: the thread is not running.
+  void DrainOnce() { Drain(); }
+
+  EventWriterStatus status() const;
+
+ private:
+  void Run();
+  bool WaitFor(bool for_records, absl::Duration limit);
+  size_t Drain();
+  void Handle(DecisionRecord&& record);
+  void Store();
+
+  // Constant after construction.
+  EventRing& ring_;
+  const EventSinks sinks_;
+  const EventContext context_;
+  const EventWriterOptions options_;
+
+  // The control thread's own.
+  std::thread thread_;
+  int stop_fd_ = -1;
+
+  // The writer's own.
+  std::string json_;                  // reused
+  std::vector<StoredEvent> pending_;  // for the history; [0, pending_count_)
+  size_t pending_count_ = 0;
+  absl::Time retry_at_ = absl::InfinitePast();
+
+  std::atomic<uint64_t> written_{0};  // relaxed: counts
+  std::atomic<uint64_t> history_errors_{0};
+  std::atomic<uint64_t> history_lost_{0};
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SRC_EVENT_WRITER_H_
