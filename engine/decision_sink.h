@@ -17,8 +17,8 @@ namespace sallyport {
 enum class Stage : uint8_t { kQueue, kSlow };  // where it was judged
 
 struct DecisionRecord {
-  int64_t time_ns = 0;      // CLOCK_REALTIME when the packet was received
-  int64_t latency_ns = 0;   // from receive to verdict sent
+  int64_t time_ns = 0;     // CLOCK_REALTIME when the packet was received
+  int64_t latency_ns = 0;  // from receive to verdict sent
   Flow flow;
   Decision decision;
   Ownership ownership;

@@ -22,7 +22,7 @@ enum class FailPosture : uint8_t { kOpen, kClosed };
 
 // How an allowed flow gets our bit into its ct mark.
 enum class SettleBy : uint8_t {
-  kSecondChain,         // what reaches chain `settle` was allowed: posture closed
+  kSecondChain,  // what reaches chain `settle` was allowed: posture closed
   kConntrackAttribute,  // NFQA_CT in the verdict: posture open, needs the
                         // kernel's ctnetlink glue
   kPacketMark,          // our bit in the packet's mark, copied and cleared by
@@ -32,7 +32,7 @@ enum class SettleBy : uint8_t {
 // Our bits, given a mask of at least four contiguous bits.
 struct MarkBits {
   uint32_t mask = 0x00f00000;
-  uint32_t allowed() const { return mask & (~mask + 1); }        // lowest bit
+  uint32_t allowed() const { return mask & (~mask + 1); }  // lowest bit
   uint32_t rejected() const { return allowed() << 1; }
   uint32_t canary() const { return allowed() << 2; }
 };

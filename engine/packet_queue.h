@@ -38,16 +38,16 @@ struct PacketAnswer {
 inline constexpr size_t kMaxBatch = 32;
 
 enum class ReceiveStatus : uint8_t {
-  kPackets,   // at least one packet
-  kWoken,     // Wake was called, or only control messages came
-  kFailed,    // the socket is unusable; errno is kept in counters
+  kPackets,  // at least one packet
+  kWoken,    // Wake was called, or only control messages came
+  kFailed,   // the socket is unusable; errno is kept in counters
 };
 
 struct QueueCounters {
   std::atomic<uint64_t> received{0};
-  std::atomic<uint64_t> truncated{0};   // longer than the receive buffer
-  std::atomic<uint64_t> vanished{0};    // ENOENT to a verdict (CASES B19)
-  std::atomic<uint64_t> overflows{0};   // ENOBUFS (CASES F05)
+  std::atomic<uint64_t> truncated{0};  // longer than the receive buffer
+  std::atomic<uint64_t> vanished{0};   // ENOENT to a verdict (CASES B19)
+  std::atomic<uint64_t> overflows{0};  // ENOBUFS (CASES F05)
   std::atomic<uint64_t> send_errors{0};
   std::atomic<int> last_errno{0};
 };

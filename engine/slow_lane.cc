@@ -1,0 +1,119 @@
+#include "engine/slow_lane.h"
+
+#include <pthread.h>
+
+#include <optional>
+#include <utility>
+
+#include "engine/clock.h"
+
+namespace sallyport {
+
+SlowLane::SlowLane(size_t threads, const ResolverFactory& make_resolver,
+                   RuleTable& table, DecisionSink& sink,
+                   FailPolicy& fail_policy)
+    : table_(table), sink_(sink), fail_policy_(fail_policy) {
+  for (size_t i = 0; i < threads; ++i) {
+    resolvers_.push_back(make_resolver());
+    threads_.emplace_back([this, i] {
+      pthread_setname_np(pthread_self(), "sp-slow");
+      Run(*resolvers_[i]);
+    });
+  }
+}
+
+SlowLane::~SlowLane() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool SlowLane::SubmitPacket(PendingPacket& packet) {
+  absl::MutexLock lock(&mutex_);
+  if (stopping_ || packets_.size() >= kSlowPacketsMax) return false;
+  packets_.push_back(std::move(packet));
+  return true;
+}
+
+void SlowLane::SubmitDescribe(const std::shared_ptr<const Process>& process) {
+  absl::MutexLock lock(&mutex_);
+  if (stopping_ || processes_.size() >= kDescribeMax) return;
+  // A burst of one new process asks many times.
+  if (!processes_.empty() && processes_.back() == process) return;
+  processes_.push_back(process);
+}
+
+size_t SlowLane::waiting() const {
+  absl::MutexLock lock(&mutex_);
+  return packets_.size();
+}
+
+void SlowLane::Run(Resolver& resolver) {
+  RuleTable::Reader reader(table_);
+  for (;;) {
+    std::optional<PendingPacket> packet;
+    std::shared_ptr<const Process> process;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(
+          +[](SlowLane* lane) ABSL_SHARED_LOCKS_REQUIRED(lane->mutex_) {
+            return lane->stopping_ || !lane->packets_.empty() ||
+                   !lane->processes_.empty();
+          },
+          this));
+      if (stopping_) return;
+      // A packet waits for its verdict, a description only for its reader.
+      if (!packets_.empty()) {
+        packet.emplace(std::move(packets_.front()));
+        packets_.pop_front();
+      } else {
+        process = std::move(processes_.front());
+        processes_.pop_front();
+      }
+    }
+    if (packet.has_value()) {
+      Judge(resolver, reader, *std::move(packet));
+    } else if (process->facts() == nullptr) {
+      resolver.Describe(*process);
+      described_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+}
+
+void SlowLane::Judge(Resolver& resolver, RuleTable::Reader& reader,
+                     PendingPacket packet) {
+  Ownership ownership;
+  resolver.ResolveSlow(packet.flow, packet.uid, &ownership);
+
+  // The resolver may take long; the policy is looked at only after it, so that
+  // a change in between counts, and the snapshot is held for a moment only.
+  const PolicySnapshot* policy = &reader.Enter();
+  Judgement judgement = sallyport::Judge(*policy, packet.flow, ownership);
+  if (judgement.needs_sha256) {
+    reader.Leave();
+    for (auto& owner : ownership.owners) {
+      owner = resolver.WithSha256(std::move(owner));
+    }
+    policy = &reader.Enter();
+    judgement = sallyport::Judge(*policy, packet.flow, ownership);
+    if (judgement.needs_sha256) {
+      // The file can't be read: we failed it.
+      judgement = FailureJudgement(policy->settings, fail_policy_.Apply());
+    }
+  }
+  DecisionRecord record = MakeRecord(packet, *policy, judgement,
+                                     std::move(ownership), Stage::kSlow);
+  std::move(packet.duty).AnswerNow(judgement.decision.verdict);
+  reader.Leave();
+
+  record.latency_ns = MonotonicNs() - packet.received_ns;
+  const auto owners = record.ownership.owners;
+  sink_.OnDecision(std::move(record));
+  for (const auto& owner : owners) {
+    if (owner->facts() == nullptr) resolver.Describe(*owner);
+  }
+}
+
+}  // namespace sallyport
