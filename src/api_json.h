@@ -23,10 +23,7 @@ std::string FieldOf(const absl::Status& status);  // "" if it has none
 // The whole text is one JSON object, no duplicate keys.
 absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text);
 
-// Text of programs or users, made safe to show: control characters and bytes
-// that are not UTF-8 become \xNN, bidirectional controls too (A38).
-std::string ShowText(std::string_view bytes);
-
+// One line. Text that is not UTF-8 does not fail (Escape it first, escape.h).
 std::string PrintJson(const nlohmann::json& json);
 
 }  // namespace sallyport

@@ -20,27 +20,27 @@
 #include "rules/verdict.h"
 #include "src/api_peer.h"
 #include "src/rule_store.h"
+#include "src/stats.h"
 #include "src/status_report.h"
 
 namespace sallyport {
 
 class EventFeed;
 class History;
-class Stats;
 
 // What handlers work on. References and the objects behind the functions must
 // outlive the server; all of it is thread-safe.
 struct ApiContext {
   RuleStore* rules = nullptr;
   History* history = nullptr;  // null: no history, 503
-  Stats* stats = nullptr;
   EventFeed* events = nullptr;
   std::function<StatusReport()> status;
   std::function<PolicySnapshot()> policy;
   // Called with who asked, for the log. Saves nothing: the config file is the
   // admin's.
   std::function<absl::Status(Mode)> set_mode;
-  std::function<std::string()> metrics;
+  std::function<std::string()> metrics;  // Prometheus text
+  std::function<StatsSnapshot()> stats;  // with dropped_events filled in
   std::function<absl::Time()> now = [] { return absl::Now(); };
   // Every change that was made or refused, in words: uid, tier, old and new.
   std::function<void(const std::string&)> audit = [](const std::string&) {};

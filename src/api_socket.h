@@ -5,6 +5,9 @@
 // connect to it or have put his own in its place. Called by main. Errors:
 // AlreadyExists (a daemon answers there; the message names its pid; exit code
 // 6), FailedPrecondition (the directory is not safe), others as errno says.
+// Root and the control group may connect, or everyone if told so
+// (`socket_access` in the config); what a client may do is then the tiers'
+// business (api_peer.h).
 
 #include <sys/types.h>
 
@@ -21,7 +24,8 @@ class ListeningSocket {
   // Holds a lock file `PATH.lock` as long as it lives, so that of two daemons
   // that start at once only one finds the stale socket stale.
   static absl::StatusOr<std::unique_ptr<ListeningSocket>> Open(
-      const std::string& path, std::optional<gid_t> control_gid);
+      const std::string& path, std::optional<gid_t> control_gid,
+      bool for_everyone);
   ~ListeningSocket();  // removes the socket, if it is still ours
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;

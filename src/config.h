@@ -35,6 +35,7 @@ struct Config {
   std::string state_dir = "/var/lib/sallyport";
   std::string socket = "/run/sallyport/api.sock";
   std::string control_group = "sallyport";  // may use everything on the socket
+  bool socket_for_everyone = false;  // others too may see their own flows
 
   Mode mode = Mode::kMonitor;
   Verdict default_verdict = Verdict::kAllow;

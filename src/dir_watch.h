@@ -10,20 +10,24 @@
 //   auto watch = DirWatch::Open({"/etc/sallyport/rules.d"});
 //   poll(watch->fd()) ... if (watch->HandleReadable()) store.Reload();
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 
 namespace sallyport {
 
 class DirWatch {
  public:
-  static constexpr absl::Duration kQuiet = absl::Milliseconds(50);
-  static constexpr absl::Duration kLongest = absl::Milliseconds(500);
+  static constexpr std::chrono::milliseconds kQuiet{50};
+  static constexpr std::chrono::milliseconds kLongest{500};
 
   static absl::StatusOr<std::unique_ptr<DirWatch>> Open(
       std::vector<std::string> directories);
@@ -37,17 +41,25 @@ class DirWatch {
   bool HandleReadable();
 
  private:
+  // A directory of ours, or one above it, of which only some entries matter;
+  // or both.
+  struct Watch {
+    bool is_directory = false;
+    std::set<std::string> children;
+  };
+
   DirWatch() = default;
   void WatchAll();
+  bool IsOfInterest(int wd, uint32_t mask, std::string_view name);
   bool DrainEvents();
-  void ArmTimer(absl::Duration delay);
+  void ArmTimer(std::chrono::nanoseconds delay);
 
   std::vector<std::string> directories_;
-  std::map<int, std::string> watches_;  // watch descriptor -> directory
+  std::map<int, Watch> watches_;  // by watch descriptor
   int epoll_fd_ = -1;
   int inotify_fd_ = -1;
   int timer_fd_ = -1;
-  absl::Time burst_began_ = absl::InfiniteFuture();
+  std::optional<std::chrono::steady_clock::time_point> burst_began_;
 };
 
 }  // namespace sallyport

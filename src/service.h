@@ -12,7 +12,6 @@ namespace sallyport {
 
 void NotifyReady(std::string_view status);
 void NotifyStatus(std::string_view status);
-void NotifyReloading();
 void NotifyStopping();
 
 // Feeds the watchdog. Only to be called when the canary came back (F12).

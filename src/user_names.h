@@ -20,10 +20,6 @@ std::string UserNameOf(uint32_t uid);  // "" if it has none
 
 std::optional<uint32_t> GroupIdOf(const std::string& name);
 
-// True if `uid` is in group `gid` by the user database (as initgroups sees
-// it).
-bool IsMemberOf(uint32_t uid, uint32_t gid);
-
 }  // namespace sallyport
 
 #endif  // SALLYPORT_SRC_USER_NAMES_H_
