@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/canary.h"
 
 namespace sallyport {
 namespace {
@@ -30,7 +31,7 @@ std::string ClearPacketMark(const MarkBits& marks) {
 // can send through a raw socket is accepted here only if it is needed from
 // user space (DHCP clients, RA daemons); the rest must come from the kernel,
 // that is from no socket that a process holds.
-RulesetChain Essential() {
+RulesetChain EssentialChain() {
   RulesetChain chain{.name = "essential"};
   chain.rules = {
       // NDP: router and neighbour solicitation/advertisement, redirect. Never
@@ -52,7 +53,7 @@ RulesetChain Essential() {
   return chain;
 }
 
-RulesetChain Canary(const DivertOptions& options, QueueExpression how) {
+RulesetChain CanaryChain(const DivertOptions& options, QueueExpression how) {
   RulesetChain chain{.name = kCanaryChain};
   if (how == QueueExpression::kNative) {
     for (uint16_t i = 0; i < options.queue_count; ++i) {
@@ -66,7 +67,7 @@ RulesetChain Canary(const DivertOptions& options, QueueExpression how) {
   return chain;
 }
 
-RulesetChain Ask(const DivertOptions& options, QueueExpression how) {
+RulesetChain AskChain(const DivertOptions& options, QueueExpression how) {
   RulesetChain chain{.name = kAskChain};
   if (how == QueueExpression::kNative) {
     std::string rule = absl::StrCat("counter queue num ", options.queue_base);
@@ -98,7 +99,7 @@ RulesetChain JudgeChain(const DivertOptions& options) {
   return chain;
 }
 
-RulesetChain Settle(const DivertOptions& options) {
+RulesetChain SettleChain(const DivertOptions& options) {
   const MarkBits& marks = options.marks;
   RulesetChain chain{
       .name = "settle", .is_base = true, .priority = kSettlePriority};
@@ -161,8 +162,9 @@ absl::Status ValidateDivertOptions(const DivertOptions& options) {
 Ruleset BuildRuleset(const DivertOptions& options, QueueExpression how) {
   assert(ValidateDivertOptions(options).ok());
   assert(how == QueueExpression::kNative || how == QueueExpression::kXt);
-  return Ruleset{{Essential(), Canary(options, how), Ask(options, how),
-                  JudgeChain(options), Settle(options)}};
+  return Ruleset{{EssentialChain(), CanaryChain(options, how),
+                  AskChain(options, how), JudgeChain(options),
+                  SettleChain(options)}};
 }
 
 size_t XtRulesIn(const DivertOptions& options, const std::string& chain) {

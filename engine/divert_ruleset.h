@@ -21,17 +21,13 @@ inline constexpr char kCanaryChain[] = "canary";
 inline constexpr int kJudgePriority = -110;   // after conntrack and mangle, ...
 inline constexpr int kSettlePriority = -109;  // ... before NAT (-100)
 
-// The canary for queue i is a UDP packet to this port + i, with our canary bit
-// in its mark.
-inline constexpr uint16_t kCanaryPortBase = 40000;
-
 inline constexpr uint16_t kMaxQueues = 64;  // DESIGN, Limits
 
 struct RulesetChain {
   std::string name;
   bool is_base = false;  // hooked into `output`, policy accept
   int priority = 0;      // base chains only
-  std::vector<std::string> rules;
+  std::vector<std::string> rules = {};
 };
 
 struct Ruleset {

@@ -18,6 +18,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "engine/canary.h"
 #include "engine/divert_ruleset.h"
 
 namespace sallyport {

@@ -196,18 +196,4 @@ absl::StatusOr<QueueExpression> ChooseQueueExpression(QueueExpression wanted) {
   return Choose(*socket, wanted);
 }
 
-const char* QueueExpressionName(QueueExpression how) {
-  switch (how) {
-    case QueueExpression::kAuto:
-      return "auto";
-    case QueueExpression::kNative:
-      return "native";
-    case QueueExpression::kXt:
-      return "xt";
-    case QueueExpression::kNone:
-      return "none";
-  }
-  return "unknown";
-}
-
 }  // namespace sallyport

@@ -79,8 +79,6 @@ absl::Status RemoveDivert();
 // both ways miss. `wanted` kNative or kXt probes only that one; kNone is kNone.
 absl::StatusOr<QueueExpression> ChooseQueueExpression(QueueExpression wanted);
 
-const char* QueueExpressionName(QueueExpression how);  // "native" "xt" ...
-
 }  // namespace sallyport
 
 #endif  // SALLYPORT_ENGINE_NFT_DIVERT_H_

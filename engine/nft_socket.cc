@@ -121,7 +121,7 @@ int NftSocket::Ask(uint16_t type, uint16_t family, bool dump,
   }
 }
 
-absl::Status NftErrorToStatus(int error, std::string_view what) {
+absl::Status NftErrorToStatus(int error, const char* what) {
   switch (error) {
     case 0:
       return absl::OkStatus();

@@ -68,7 +68,7 @@ class NftSocket {
 };
 
 // "What failed" as a Status that names the missing privilege or kernel option.
-absl::Status NftErrorToStatus(int error, std::string_view what);
+absl::Status NftErrorToStatus(int error, const char* what);
 
 }  // namespace sallyport
 
