@@ -33,11 +33,16 @@ struct IpAddress {
 // Accepts dotted quad and RFC 4291 text; nothing else (no zone, no port).
 absl::StatusOr<IpAddress> ParseIpAddress(std::string_view text);
 
+// The first `length` bits of `address`, the rest zero. REQUIRES: length <= 128
+IpAddress MaskAddress(const IpAddress& address, uint8_t length);
+
 // `length` counts bits of the 128-bit form: an IPv4 /24 is stored as 120.
 struct IpPrefix {
   IpAddress base;  // host bits are zero
   uint8_t length = 128;
 
+  // A prefix shorter than ::ffff:0:0/96 holds IPv6 addresses only: ::/0 does
+  // not mean "IPv4 too".
   bool Contains(const IpAddress& address) const;
   std::string ToString() const;
 
@@ -51,11 +56,11 @@ absl::StatusOr<IpPrefix> ParseIpPrefix(std::string_view text);
 // What kind of place an address is; the keywords of the `to` field. Bits, since
 // an address may be in several.
 enum Scope : uint8_t {
-  kScopeLoopback = 1 << 0,   // 127/8, ::1
-  kScopeLan = 1 << 1,        // RFC 1918, link-local (RFC 3927, 4291), ULA
-                             // (RFC 4193), and 100.64/10 is NOT (RFC 6598)
-  kScopeMulticast = 1 << 2,  // 224/4, ff00::/8, 255.255.255.255
-  kScopeInternet = 1 << 3,   // none of the above, and not unspecified
+  kScopeLoopback = 1 << 0,     // 127/8, ::1
+  kScopeLan = 1 << 1,          // RFC 1918, link-local (RFC 3927, 4291), ULA
+                               // (RFC 4193), and 100.64/10 is NOT (RFC 6598)
+  kScopeMulticast = 1 << 2,    // 224/4, ff00::/8, 255.255.255.255
+  kScopeInternet = 1 << 3,     // none of the above, and not unspecified
   kScopeUnspecified = 1 << 4,  // 0.0.0.0, ::
   // Multicast whose scope ends at the site or nearer (ff01..ff05, 224.0.0/24,
   // 239.255/16) or broadcast: what `local-only` may reach.

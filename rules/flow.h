@@ -30,8 +30,8 @@ struct Flow {
   uint8_t icmp_type = 0;  // ICMP and ICMPv6 only
   uint8_t icmp_code = 0;
   Direction direction = Direction::kOut;
-  bool is_v6 = false;          // the packet on the wire, not the socket
-  uint32_t out_ifindex = 0;    // 0: not known
+  bool is_v6 = false;        // the packet on the wire, not the socket
+  uint32_t out_ifindex = 0;  // 0: not known
 
   bool HasPorts() const {
     return protocol == kProtoTcp || protocol == kProtoUdp ||

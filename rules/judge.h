@@ -1,7 +1,13 @@
 #ifndef SALLYPORT_RULES_JUDGE_H_
 #define SALLYPORT_RULES_JUDGE_H_
 
-// From a flow and its owners to a decision. Pure; wait-free; no allocation.
+// From a flow and its owners to a decision. Pure; wait-free; no allocation; any
+// thread may call it with a snapshot that it holds.
+//
+// Monitor: the verdict is always allow, `judged` is what rules and defaults
+// say. Lockdown: denied, but what a rule of kLockdownPriority or more allows,
+// and what comes from or goes to loopback, which is judged as in enforce. So
+// no mode but monitor ever lets through what enforce does not.
 
 #include <memory>
 
@@ -27,16 +33,27 @@ struct PolicySnapshot {
   uint64_t generation = 0;  // counts publications
 };
 
+// Rules that still allow in mode lockdown have at least this priority.
+inline constexpr int32_t kLockdownPriority = 1000;
+
 struct Judgement {
   Decision decision;
-  bool needs_sha256 = false;  // then `decision` is not to be used yet
+  bool needs_sha256 = false;   // then `decision` is not to be used yet
   uint8_t decisive_owner = 0;  // index of the owner that decided
 };
 
-// The most restrictive decision over all owners (deny over reject over allow).
-// No owner: rules with app = "any" still apply, then the unattributed default.
+// The most restrictive decision over all owners: deny over reject over allow;
+// of equals the first owner decides. `needs_sha256` is not asked for where
+// another owner's deny has settled it anyway.
+// No owner (also Confidence::kKernel): rules with app = "any" still apply, with
+// the uid of the socket, then the unattributed default. An owner without an
+// app, or with Kind::kKernel, is no known app: same default.
 Judgement Judge(const PolicySnapshot& policy, const Flow& flow,
                 const Ownership& ownership);
+
+// The same for one owner: what Judge and Explain are made of.
+Judgement JudgeSubject(const PolicySnapshot& policy, const Flow& flow,
+                       const Subject& subject);
 
 }  // namespace sallyport
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -49,6 +50,7 @@ struct App {
   std::string sha256;
 };
 
+// Differs from one run of the process to the next: never store it.
 uint64_t HashAppPath(std::string_view path);
 
 struct ProcessId {

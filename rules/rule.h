@@ -40,7 +40,7 @@ struct PortRange {
 struct Rule {
   std::string name;  // [a-z0-9-], at most kMaxRuleNameBytes; unique in a set
   RulePolicy policy = RulePolicy::kDeny;
-  std::string app;                  // absolute path, glob, or "any"
+  std::string app;                  // see rules/app_pattern.h
   std::vector<std::string> sha256;  // hex; the app must be one of these
   std::vector<Destination> to;      // empty: everywhere
   std::vector<PortRange> port;      // empty: every port
@@ -56,13 +56,23 @@ struct Rule {
   bool operator==(const Rule&) const = default;
 };
 
-inline constexpr size_t kMaxRuleNameBytes = 64;  // fits an event record
-inline constexpr size_t kMaxRules = 100'000;     // DESIGN, Limits
+inline constexpr size_t kMaxRuleNameBytes = 64;       // fits an event record
+inline constexpr size_t kMaxRules = 100'000;          // DESIGN, Limits
+inline constexpr size_t kMaxDescriptionBytes = 4096;  // a text, not a file
+inline constexpr size_t kMaxUserBytes = 256;          // LOGIN_NAME_MAX
+// A blocklist may be one rule; a set of them is bounded by kMaxDestinations.
+inline constexpr size_t kMaxRuleDestinations = 100'000;
+inline constexpr size_t kMaxDestinations =
+    1'000'000;  // DESIGN, Limits: list entries
+// Ports, protocols or hashes of one rule: no list that people write is longer.
+inline constexpr size_t kMaxRuleListEntries = 1024;
 
 bool IsValidRuleName(std::string_view name);
 
 // What parsing alone cannot see: name, empty or relative app, reversed ranges,
-// ports without a protocol that has ports. The message names the field.
+// ports without a protocol that has ports, texts that are not UTF-8, a
+// direction that is not enforced. The message is "FIELD: what is wrong".
+// `user_id` may be missing: the loader resolves names, RuleSet asks for it.
 absl::Status ValidateRule(const Rule& rule);
 
 }  // namespace sallyport

@@ -4,7 +4,16 @@
 // RuleSet: an immutable, indexed set of rules. Built aside by one thread, then
 // read by any number of threads at once without synchronisation. Match never
 // locks, allocates or waits, and costs the same however many rules other apps
-// have. (Members are the implementer's.)
+// have.
+//
+// Precedence, the first difference decides:
+//   1. higher `priority`;
+//   2. more specific app: a path, then globs by their number of literal bytes,
+//      then "any";
+//   3. more specific destination: an address or longer prefix, then a range,
+//      a keyword, everywhere. A rule with several counts as its widest;
+//   4. deny and reject, then local-only, then allow;
+//   5. name.
 
 #include <cstdint>
 #include <memory>
@@ -13,17 +22,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "rules/app_pattern.h"
 #include "rules/flow.h"
 #include "rules/owner.h"
 #include "rules/rule.h"
+#include "rules/rule_match.h"
 
 namespace sallyport {
-
-// One holder of the socket, as rules see it. `app` null: nobody was found.
-struct Subject {
-  const App* app = nullptr;
-  std::optional<uint32_t> uid;
-};
 
 struct MatchResult {
   uint32_t rule = UINT32_MAX;  // index into rules(), kNoRule if none matched
@@ -43,7 +48,30 @@ class RuleSet {
   MatchResult Match(const Subject& subject, const Flow& flow) const;
 
   // All rules in order of precedence: the first that matches wins.
-  std::span<const Rule> rules() const;
+  std::span<const Rule> rules() const { return rules_; }
+
+  // What a verdict needs of a rule, without touching the rule itself.
+  // REQUIRES: index < rules().size()
+  RulePolicy policy(uint32_t index) const { return heads_[index].policy; }
+  bool log(uint32_t index) const { return heads_[index].log; }
+  int32_t priority(uint32_t index) const { return heads_[index].priority; }
+
+  // REQUIRES: index < rules().size()
+  const AppPattern& pattern(uint32_t index) const { return patterns_[index]; }
+
+ private:
+  struct Head {
+    int32_t priority;
+    RulePolicy policy;
+    bool log;
+  };
+
+  RuleSet() = default;
+
+  // Constant after Build. Parallel, in order of precedence.
+  std::vector<Rule> rules_;
+  std::vector<Head> heads_;
+  std::vector<AppPattern> patterns_;
 };
 
 }  // namespace sallyport

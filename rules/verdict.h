@@ -4,6 +4,8 @@
 // Verdict: what a packet gets. Decision: a verdict and why. Plain values.
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 namespace sallyport {
 
@@ -40,6 +42,10 @@ struct Decision {
 const char* VerdictName(Verdict verdict);  // "deny" "reject" "allow"
 const char* ModeName(Mode mode);           // "monitor" "enforce" "lockdown"
 const char* ReasonName(Reason reason);     // "rule" "default" ...
+
+// The inverse, for configuration, flags and the API; nothing else is accepted.
+std::optional<Verdict> ParseVerdict(std::string_view text);
+std::optional<Mode> ParseMode(std::string_view text);
 
 }  // namespace sallyport
 

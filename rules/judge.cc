@@ -1,0 +1,121 @@
+#include "rules/judge.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace sallyport {
+namespace {
+
+Verdict VerdictOf(RulePolicy policy, const Flow& flow) {
+  switch (policy) {
+    case RulePolicy::kAllow:
+      return Verdict::kAllow;
+    case RulePolicy::kReject:
+      return Verdict::kReject;
+    case RulePolicy::kLocalOnly:
+      return Restricts(policy, flow) ? Verdict::kDeny : Verdict::kAllow;
+    case RulePolicy::kDeny:
+      break;
+  }
+  return Verdict::kDeny;
+}
+
+bool IsLoopback(const Flow& flow) {
+  return ((ScopesOf(flow.dst) | ScopesOf(flow.src)) & kScopeLoopback) != 0;
+}
+
+Decision ByRule(const RuleSet& rules, uint32_t rule, const Flow& flow) {
+  Decision decision;
+  decision.judged = VerdictOf(rules.policy(rule), flow);
+  decision.reason = Reason::kRule;
+  decision.rule = rule;
+  decision.log = rules.log(rule);
+  return decision;
+}
+
+Decision ByDefault(const JudgeSettings& settings, const Subject& subject) {
+  const bool known =
+      subject.app != nullptr && subject.app->kind != App::Kind::kKernel;
+  Decision decision;
+  decision.judged =
+      known ? settings.default_verdict : settings.unattributed_verdict;
+  decision.reason = known ? Reason::kDefault : Reason::kUnattributed;
+  return decision;
+}
+
+bool PassesLockdown(const RuleSet& rules, const Decision& decision,
+                    const Flow& flow) {
+  if (IsLoopback(flow)) return true;
+  // A denying rule of that priority also keeps its name on the decision.
+  return decision.rule != kNoRule &&
+         rules.priority(decision.rule) >= kLockdownPriority;
+}
+
+// The strictest first: Verdict's values are in that order.
+bool Stricter(const Judgement& a, const Judgement& b) {
+  return a.decision.judged < b.decision.judged;
+}
+static_assert(Verdict::kDeny < Verdict::kReject &&
+              Verdict::kReject < Verdict::kAllow);
+
+}  // namespace
+
+Judgement JudgeSubject(const PolicySnapshot& policy, const Flow& flow,
+                       const Subject& subject) {
+  assert(policy.rules != nullptr);
+  const RuleSet& rules = *policy.rules;
+  const MatchResult match = rules.Match(subject, flow);
+  Judgement judgement;
+  judgement.needs_sha256 = match.needs_sha256;
+  Decision& decision = judgement.decision;
+  decision = match.rule != kNoRule ? ByRule(rules, match.rule, flow)
+                                   : ByDefault(policy.settings, subject);
+  decision.mode = policy.settings.mode;
+  switch (policy.settings.mode) {
+    case Mode::kMonitor:
+      decision.verdict = Verdict::kAllow;
+      return judgement;
+    case Mode::kEnforce:
+      decision.verdict = decision.judged;
+      return judgement;
+    case Mode::kLockdown:
+      if (!PassesLockdown(rules, decision, flow)) {
+        decision.judged = Verdict::kDeny;
+        decision.reason = Reason::kLockdown;
+        decision.rule = kNoRule;
+        decision.log = true;
+      }
+      decision.verdict = decision.judged;
+      return judgement;
+  }
+  return judgement;
+}
+
+Judgement Judge(const PolicySnapshot& policy, const Flow& flow,
+                const Ownership& ownership) {
+  if (ownership.owners.empty()) {
+    return JudgeSubject(policy, flow, {nullptr, ownership.socket_uid});
+  }
+  Judgement strictest;
+  bool needs_sha256 = false;
+  // `decisive_owner` has eight bits; beyond them the count says enough.
+  size_t index = 0;
+  for (const auto& owner : ownership.owners) {
+    Judgement judgement =
+        JudgeSubject(policy, flow, {owner->app.get(), owner->uid});
+    judgement.decisive_owner =
+        static_cast<uint8_t>(std::min<size_t>(index, UINT8_MAX));
+    // A deny that does not hang on a hash settles the matter.
+    if (!judgement.needs_sha256 &&
+        judgement.decision.judged == Verdict::kDeny) {
+      return judgement;
+    }
+    needs_sha256 |= judgement.needs_sha256;
+    if (index == 0 || Stricter(judgement, strictest)) strictest = judgement;
+    ++index;
+  }
+  strictest.needs_sha256 = needs_sha256;
+  return strictest;
+}
+
+}  // namespace sallyport

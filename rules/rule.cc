@@ -1,0 +1,159 @@
+#include "rules/rule.h"
+
+#include <algorithm>
+
+#include "rules/app_pattern.h"
+#include "rules/rule_fields.h"
+#include "rules/text_util.h"
+
+namespace sallyport {
+namespace {
+
+constexpr size_t kSha256HexDigits = 64;
+
+absl::Status Wrong(std::string_view field, const std::string& what) {
+  return absl::InvalidArgumentError(Concat(field, ": ", what));
+}
+
+bool IsLowerHex(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+// Empty if `text` is UTF-8 and short enough.
+std::string TextProblem(std::string_view text, size_t most_bytes) {
+  if (text.size() > most_bytes) {
+    return Concat("longer than ", most_bytes, " bytes");
+  }
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = Utf8Length(text, i, nullptr);
+    if (length == 0) return "not UTF-8";
+    i += length;
+  }
+  return "";
+}
+
+absl::Status CheckDestination(const Destination& destination) {
+  if (const auto* prefix = std::get_if<IpPrefix>(&destination)) {
+    if (prefix->length > 128) return Wrong("to", "prefix longer than 128 bits");
+    if (MaskAddress(prefix->base, prefix->length) != prefix->base) {
+      return Wrong("to", prefix->ToString() + " has host bits set");
+    }
+  } else if (const auto* range = std::get_if<AddressRange>(&destination)) {
+    if (range->first.IsV4() != range->last.IsV4()) {
+      return Wrong("to", DestinationToString(destination) +
+                             " mixes IPv4 and IPv6; write two entries");
+    }
+    if (range->last < range->first) {
+      return Wrong("to", DestinationToString(destination) +
+                             " is reversed; write the lower address first");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPorts(const Rule& rule) {
+  for (const PortRange& range : rule.port) {
+    if (range.last < range.first) {
+      return Wrong("port",
+                   Concat("\"", PortToString(range), "\" is reversed; write \"",
+                          range.last, "-", range.first, "\""));
+    }
+  }
+  if (rule.port.empty()) return absl::OkStatus();
+  for (uint8_t protocol : rule.protocol) {
+    if (Flow{.protocol = protocol}.HasPorts()) continue;
+    return Wrong("port", Concat(ProtocolName(protocol),
+                                " has no ports; take `port` away or give "
+                                "that protocol a rule of its own"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckListLengths(const Rule& rule) {
+  if (rule.to.size() > kMaxRuleDestinations) {
+    return Wrong("to", Concat("more than ", kMaxRuleDestinations,
+                              " entries; split the rule"));
+  }
+  const std::pair<const char*, size_t> lists[] = {
+      {"port", rule.port.size()},
+      {"protocol", rule.protocol.size()},
+      {"sha256", rule.sha256.size()},
+  };
+  for (const auto& [field, size] : lists) {
+    if (size <= kMaxRuleListEntries) continue;
+    return Wrong(field, Concat("more than ", kMaxRuleListEntries,
+                               " entries; split the rule"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTexts(const Rule& rule) {
+  for (const std::string& digest : rule.sha256) {
+    if (digest.size() != kSha256HexDigits || !IsLowerHex(digest)) {
+      return Wrong("sha256", QuoteForMessage(digest) +
+                                 " is not 64 hexadecimal digits in lower case");
+    }
+  }
+  std::string problem = TextProblem(rule.user, kMaxUserBytes);
+  if (!problem.empty()) return Wrong("user", problem);
+  problem = TextProblem(rule.description, kMaxDescriptionBytes);
+  if (!problem.empty()) return Wrong("description", problem);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+const char* RulePolicyName(RulePolicy policy) {
+  switch (policy) {
+    case RulePolicy::kAllow:
+      return "allow";
+    case RulePolicy::kDeny:
+      return "deny";
+    case RulePolicy::kReject:
+      return "reject";
+    case RulePolicy::kLocalOnly:
+      return "local-only";
+  }
+  return "deny";
+}
+
+std::optional<RulePolicy> ParseRulePolicy(std::string_view text) {
+  for (RulePolicy p : {RulePolicy::kAllow, RulePolicy::kDeny,
+                       RulePolicy::kReject, RulePolicy::kLocalOnly}) {
+    if (text == RulePolicyName(p)) return p;
+  }
+  return std::nullopt;
+}
+
+bool IsValidRuleName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxRuleNameBytes &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
+absl::Status ValidateRule(const Rule& rule) {
+  if (!IsValidRuleName(rule.name)) {
+    return Wrong("name", Concat(QuoteForMessage(rule.name),
+                                " is not a rule name; use 1 to ",
+                                kMaxRuleNameBytes, " of a-z, 0-9 and '-'"));
+  }
+  const absl::StatusOr<AppPattern> pattern = AppPattern::Parse(rule.app);
+  if (!pattern.ok()) {
+    return Wrong("app", MessageOf(pattern.status()));
+  }
+  for (const Destination& destination : rule.to) {
+    const absl::Status status = CheckDestination(destination);
+    if (!status.ok()) return status;
+  }
+  for (const absl::Status& status :
+       {CheckListLengths(rule), CheckPorts(rule), CheckTexts(rule)}) {
+    if (!status.ok()) return status;
+  }
+  if (rule.direction != Direction::kOut) {
+    return Wrong("direction", "only \"out\" is enforced");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sallyport
