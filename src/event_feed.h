@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "engine/decision_sink.h"
 #include "src/event_json.h"
 
@@ -44,12 +44,11 @@ class EventFeed {
   // `context.interface_name` must be callable from any thread.
   explicit EventFeed(EventContext context);
 
-  // `on_ready` is called when Next has something again after it had nothing
-  // (and at once, if so asked by no one: the first event after Subscribe). It
-  // runs on the writer's thread with the feed locked: it must not call the
-  // feed, nor take a lock that somebody holds while calling the feed. It is
-  // not called any more once Unsubscribe has returned.
-  // Errors: ResourceExhausted (kMaxSubscribers).
+  // `on_ready` is called when Next has something again after it had nothing,
+  // and for the first event after Subscribe. It runs on the writer's thread
+  // with the feed locked: it must not call the feed, nor take a lock that
+  // somebody holds while calling the feed. It is not called any more once
+  // Unsubscribe has returned. Errors: ResourceExhausted (kMaxSubscribers).
   absl::StatusOr<uint64_t> Subscribe(FeedFilter filter,
                                      std::function<void()> on_ready);
   void Unsubscribe(uint64_t id);  // an unknown id is no error
@@ -83,7 +82,7 @@ class EventFeed {
 
   const EventContext context_;
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<DecisionRecord> recent_ ABSL_GUARDED_BY(mutex_);  // a ring
   size_t recent_next_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;

@@ -12,13 +12,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "engine/decision_sink.h"
 
 namespace sallyport {
@@ -36,7 +36,7 @@ struct EventLogOptions {
 class EventLog {
  public:
   // Never fails: where the sink is not there, error() says why, events are
-  // counted as lost, and every Flush tries again.
+  // counted as lost, and every Write and Flush tries again.
   explicit EventLog(EventLogOptions options);
   ~EventLog();
   EventLog(const EventLog&) = delete;
@@ -49,8 +49,8 @@ class EventLog {
   // Hands over what was written since (a batch: one system call).
   void Flush();
 
-  // Closes and opens the file again at the next Flush: after SIGHUP, when
-  // logrotate has moved it.
+  // Closes the file and opens it again before the next event: after SIGHUP,
+  // when logrotate has moved it.
   void Reopen() { reopen_.store(true, std::memory_order_relaxed); }
 
   uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
@@ -63,6 +63,7 @@ class EventLog {
   void Close();
   void RotateIfNeeded();
   void FlushFile();
+  void DropUnwritten(size_t written);
   void SendToJournal(const DecisionRecord& record, std::string_view json);
   void SetError(absl::Status error);
 
@@ -73,15 +74,14 @@ class EventLog {
   int fd_ = -1;
   bool regular_ = false;
   int64_t size_bytes_ = 0;
-  std::string buffer_;  // whole lines, but for the first
-  size_t buffer_lines_ = 0;
-  bool torn_ = false;  // buffer_ begins inside a line
-  std::string entry_;  // reused for the journal
+  std::string buffer_;  // lines; the first may lack what was written already
+  bool torn_ = false;   // it does
+  std::string entry_;   // reused for the journal
 
   std::atomic<bool> reopen_{false};
   std::atomic<uint64_t> lost_{0};  // relaxed: a count
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   absl::Status error_ ABSL_GUARDED_BY(mutex_);
 };
 

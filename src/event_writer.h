@@ -15,6 +15,7 @@
 // neither logged nor kept.
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <thread>
@@ -22,7 +23,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "src/event_feed.h"
 #include "src/event_json.h"
@@ -60,9 +60,9 @@ struct EventWriterStatus {
 
 class EventWriter {
  public:
-  // Events waiting for a history that fails; beyond it the oldest are lost.
-  static constexpr size_t kMaxPending = 4096;
-  static constexpr size_t kMaxBatch = 4096;  // records per transaction
+  // Events per transaction. So many also wait for a history that fails, and
+  // are lost if it fails still when the next would come.
+  static constexpr size_t kMaxBatch = 4096;
 
   EventWriter(EventRing& ring, EventSinks sinks, EventContext context,
               EventWriterOptions options = {});
@@ -86,6 +86,7 @@ class EventWriter {
   bool WaitFor(bool for_records, absl::Duration limit);
   size_t Drain();
   void Handle(DecisionRecord&& record);
+  void Keep(const DecisionRecord& record, bool violation);
   void Store();
 
   // Constant after construction.
@@ -102,7 +103,7 @@ class EventWriter {
   std::string json_;                  // reused
   std::vector<StoredEvent> pending_;  // for the history; [0, pending_count_)
   size_t pending_count_ = 0;
-  absl::Time retry_at_ = absl::InfinitePast();
+  std::chrono::steady_clock::time_point retry_at_{};
 
   std::atomic<uint64_t> written_{0};  // relaxed: counts
   std::atomic<uint64_t> history_errors_{0};

@@ -3,9 +3,10 @@
 
 // History: events kept on disk in SQLite, bounded by age and size. Violations
 // and allowed flows have a table and half of the size each, so that a flood of
-// one never pushes out the other. Append belongs to one thread (the event
-// writer); Query and error may be called from any thread and do not hold it
-// up: each query reads through a connection of its own.
+// one never pushes out the other. What is too old goes when new events come.
+// Append belongs to one thread (the event writer); Query and error may be
+// called from any thread and do not hold it up: each query reads through a
+// connection of its own.
 //
 // The file is never a reason to stop: where it cannot be opened or written
 // (disk full, read-only: CASES F16, F17), Append returns the error, nothing of
@@ -15,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,7 +25,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace sallyport {
@@ -42,9 +43,9 @@ struct StoredEvent {
 };
 
 struct HistoryQuery {
-  bool violations = true;  // false: allowed flows too
-  int64_t since_ns = 0;    // not older than this
-  std::string app;         // "": any
+  bool violations_only = true;  // false: allowed flows too
+  int64_t since_ns = 0;         // not older than this
+  std::string app;              // "": any
   std::optional<uint32_t> uid;
   size_t limit = 1000;  // the newest so many; at most kMaxHistoryRows
 };
@@ -81,6 +82,7 @@ class History {
 
   History(std::string path, HistoryLimits limits);
   absl::Status Connect();
+  absl::Status ConnectOnce();
   absl::Status AppendTo(Db& db, std::span<const StoredEvent> events);
   absl::Status MoveAside(const absl::Status& why);
   absl::Status Remember(absl::Status status);
@@ -91,8 +93,9 @@ class History {
 
   // The writer's own; null while the file could not be opened.
   std::unique_ptr<Db> db_;
+  int moved_aside_ = 0;
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   absl::Status error_ ABSL_GUARDED_BY(mutex_);
   std::string notice_ ABSL_GUARDED_BY(mutex_);
 };

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,7 +17,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "engine/decision_sink.h"
 #include "src/latency_histogram.h"
 
@@ -87,7 +87,7 @@ class Stats {
   FlowCounts* CountsOf(const KeyView& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   StatsSnapshot totals_ ABSL_GUARDED_BY(mutex_);  // its `apps` stays empty
   absl::flat_hash_map<Key, FlowCounts, KeyHash, KeyEqual> apps_
       ABSL_GUARDED_BY(mutex_);
