@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/strings/cord.h"
-#include "src/concat.h"
+#include "rules/text_util.h"
 
 namespace sallyport {
 namespace {
@@ -66,9 +66,9 @@ class DuplicateKeys {
 }  // namespace
 
 absl::Status FieldError(std::string_view field, std::string_view message) {
-  absl::Status status = absl::InvalidArgumentError(ForAbsl(message));
+  absl::Status status = absl::InvalidArgumentError(ToAbsl(message));
   if (!field.empty()) {
-    status.SetPayload(kFieldPayload, absl::Cord(ForAbsl(field)));
+    status.SetPayload(kFieldPayload, absl::Cord(ToAbsl(field)));
   }
   return status;
 }

@@ -12,7 +12,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/numbers.h"
-#include "src/concat.h"
+#include "rules/text_util.h"
 #include "src/file_guard.h"
 
 namespace sallyport {

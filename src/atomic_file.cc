@@ -8,7 +8,7 @@
 #include <cstdio>
 
 #include "absl/cleanup/cleanup.h"
-#include "src/concat.h"
+#include "rules/text_util.h"
 
 namespace sallyport {
 namespace {

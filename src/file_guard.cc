@@ -8,7 +8,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
-#include "src/concat.h"
+#include "rules/text_util.h"
 
 namespace sallyport {
 namespace {

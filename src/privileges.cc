@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <string>
 
-#include "src/concat.h"
+#include "rules/text_util.h"
 
 namespace sallyport {
 namespace {

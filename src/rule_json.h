@@ -18,7 +18,7 @@ nlohmann::json RuleToJson(const Rule& rule);
 
 // Sets the fields of `rule` that `object` has. Fields we add when showing
 // (origin, read_only, index) are accepted and ignored, so that what GET gave
-// can be PUT back. Unknown field, wrong type or bad value: an ApiError that
+// can be PUT back. Unknown field, wrong type or bad value: a FieldError that
 // names the field.
 absl::Status ApplyRuleJson(const nlohmann::json& object, Rule* rule);
 

@@ -10,10 +10,9 @@
 // published in the order they were saved. Never call it from the packet path.
 //
 // Errors of changes: NotFound, AlreadyExists, PermissionDenied (a rule of the
-// admin's), InvalidArgument (the message names the field), ResourceExhausted
-// (too many rules), Unavailable ("not saved": disk full and the like; the old
-// file and the set in force are untouched, F16), FailedPrecondition (the files
-// on disk are broken: repair them first).
+// admin's), InvalidArgument ("FIELD: what is wrong"), ResourceExhausted (too
+// many rules), Unavailable ("not saved": disk full and the like; the old file
+// and the set in force are untouched, F16).
 
 #include <functional>
 #include <memory>
@@ -28,6 +27,7 @@
 #include "rules/rule.h"
 #include "rules/rule_set.h"
 #include "src/atomic_file.h"
+#include "src/rule_files.h"
 
 namespace sallyport {
 
@@ -60,8 +60,10 @@ class RuleStore {
   absl::Status Load() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Reads all files anew. Calls on_change if the rules differ from those in
-  // force (our own writes do not).
-  absl::Status Reload() ABSL_LOCKS_EXCLUDED(mutex_);
+  // force (our own writes do not). kOnEvent: because the directory changed; a
+  // file that now ends inside a rule it had whole is then an error.
+  enum class Why : uint8_t { kOnEvent, kAsked };
+  absl::Status Reload(Why why) ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::shared_ptr<const RuleSet> Current() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::string last_error() const ABSL_LOCKS_EXCLUDED(mutex_);  // "": none
@@ -89,31 +91,36 @@ class RuleStore {
   std::vector<std::string> directories() const;
 
  private:
-  absl::StatusOr<std::vector<Rule>> ReadAllLocked() const
+  // The set in force without the rule `without`, and with `with`.
+  std::vector<Rule> RulesWithLocked(std::string_view without,
+                                    const Rule* with) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<StoredRule> ReplaceLocked(std::string_view name, Rule rule)
+  // Validates, saves the file of `origin`, then puts `rules` in force.
+  absl::Status CommitLocked(std::vector<Rule> rules, const std::string& origin)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SaveFileLocked(const RuleSet& rules, const std::string& origin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<StoredRule> FindLocked(std::string_view name) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status SaveLocked(const Rule& rule)
+  absl::StatusOr<StoredRule> ReplaceLocked(const StoredRule& old, Rule rule)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::shared_ptr<const RuleSet>> BuildWithLocked(
-      std::string_view without, const Rule* with) const
+  absl::StatusOr<StoredRule> FindWritableLocked(std::string_view name) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PublishLocked(std::shared_ptr<const RuleSet> rules)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::string StatePathOf(std::string_view name) const;
   std::string FreeNameLocked(const Rule& rule) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string FreePathLocked(std::string_view name) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Constant after construction.
   const RuleStoreOptions options_;
+  const std::string our_dir_;
   const OnChange on_change_;
   AtomicFileWriter atomic_writer_;
   FileWriter& writer_;
 
   mutable absl::Mutex mutex_;
   std::shared_ptr<const RuleSet> current_ ABSL_GUARDED_BY(mutex_);
+  FileTexts texts_ ABSL_GUARDED_BY(mutex_);  // of the last good read
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
 };
 

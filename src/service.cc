@@ -6,14 +6,14 @@
 #include <string>
 
 #include "absl/strings/str_replace.h"
-#include "src/concat.h"
+#include "rules/text_util.h"
 
 namespace sallyport {
 namespace {
 
 // One field per line: a newline in the text would start another.
 std::string StatusLine(std::string_view status) {
-  return Concat("STATUS=", absl::StrReplaceAll(ForAbsl(status), {{"\n", " "}}));
+  return Concat("STATUS=", absl::StrReplaceAll(ToAbsl(status), {{"\n", " "}}));
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "rules/text_util.h"
 #include "src/api_json.h"
-#include "src/concat.h"
 #include "src/escape.h"
 
 namespace sallyport {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
-#include "src/concat.h"
+#include "rules/text_util.h"
 
 namespace sallyport {
 namespace {
@@ -39,7 +39,7 @@ absl::StatusOr<uint32_t> UserIdOf(std::string_view name_or_id) {
   if (name_or_id[0] >= '0' && name_or_id[0] <= '9') {
     uint32_t id;
     // The largest is the kernel's word for 'no user'.
-    if (absl::SimpleAtoi(ForAbsl(name_or_id), &id) && id != UINT32_MAX)
+    if (absl::SimpleAtoi(ToAbsl(name_or_id), &id) && id != UINT32_MAX)
       return id;
   }
   const std::string name(name_or_id);
