@@ -77,7 +77,11 @@ class Pair:
         self.stats_path = os.path.join(work_dir, f"{name}.stats")
         self._log_path = os.path.join(work_dir, f"{name}.log")
         self._server = None
-        self._create()
+        try:
+            self._create()
+        except BaseException:
+            self.close()
+            raise
 
     def _create(self):
         for namespace in self._names.values():
