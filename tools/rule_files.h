@@ -1,0 +1,27 @@
+#ifndef SALLYPORT_TOOLS_RULE_FILES_H_
+#define SALLYPORT_TOOLS_RULE_FILES_H_
+
+// What `sallyport rules` does with rule files. All print and return an exit
+// code; "-" is stdin, read once.
+
+#include <string>
+#include <vector>
+
+namespace sallyport::cli {
+
+struct Session;
+
+// Without a daemon. Every error of every file as file:line:column: message.
+int CheckRuleFiles(const Session& session,
+                   const std::vector<std::string>& files);
+
+// The daemon's rules on stdout, as one file that `import` and the daemon read.
+int ExportRules(const Session& session);
+
+// All or none: checked here, checked by the daemon, then added one by one; if
+// one is refused after all, those already added are removed again.
+int ImportRules(const Session& session, const std::string& file);
+
+}  // namespace sallyport::cli
+
+#endif  // SALLYPORT_TOOLS_RULE_FILES_H_

@@ -1,0 +1,64 @@
+# bash completion for sallyport
+
+_sallyport_rules() {
+  sallyport rules export 2>/dev/null |
+    sed -n 's/^name *= "\([a-z0-9-]*\)"$/\1/p'
+}
+
+_sallyport() {
+  local cur prev words cword
+  _init_completion || return
+  local verbs='status mode off doctor watch version allow deny reject
+    local-only rules explain violations events stats'
+  local common='--json --socket --help'
+  local verb= sub= i
+  for ((i = 1; i < cword; i++)); do
+    case ${words[i]} in
+      --socket) ((i++)) ;;
+      -*) ;;
+      *) if [[ -z $verb ]]; then verb=${words[i]}; else
+           sub=${words[i]}; break; fi ;;
+    esac
+  done
+  case $prev in
+    --socket) _filedir; return ;;
+    --to) COMPREPLY=($(compgen -W 'loopback lan internet multicast' \
+            -- "$cur")); return ;;
+    --proto) COMPREPLY=($(compgen -W 'tcp udp icmp ipv6-icmp udplite sctp' \
+               -- "$cur")); return ;;
+    --user) COMPREPLY=($(compgen -u -- "$cur")); return ;;
+    --since) COMPREPLY=($(compgen -W '60s 5m 1h 1d 7d' -- "$cur")); return ;;
+    --port | --priority | --name | --comment | --limit) return ;;
+  esac
+  case $verb in
+    '') COMPREPLY=($(compgen -W "$verbs $common --version" -- "$cur")) ;;
+    mode)
+      COMPREPLY=($(compgen -W "monitor enforce lockdown $common" -- "$cur")) ;;
+    allow | deny | reject | local-only)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W "--to --port --proto --user --priority --name
+          --comment --dry-run $common" -- "$cur"))
+      elif [[ $cur == */* ]]; then _filedir
+      else COMPREPLY=($(compgen -c -W any -- "$cur")); fi ;;
+    rules)
+      case $sub in
+        '') COMPREPLY=($(compgen -W "list show remove enable disable check
+              export import sync $common" -- "$cur")) ;;
+        show | remove | enable | disable)
+          COMPREPLY=($(compgen -W "$(_sallyport_rules)" -- "$cur")) ;;
+        check | import) _filedir toml ;;
+      esac ;;
+    explain)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W "--proto --user $common" -- "$cur"))
+      elif [[ -z $sub ]]; then COMPREPLY=($(compgen -c -- "$cur"))
+      else _known_hosts_real -- "$cur"; fi ;;
+    violations)
+      if [[ $prev == --app ]]; then COMPREPLY=($(compgen -c -- "$cur"))
+      else COMPREPLY=($(compgen -W "--since --app --follow --limit $common" \
+             -- "$cur")); fi ;;
+    events) COMPREPLY=($(compgen -W "--follow $common" -- "$cur")) ;;
+    stats) COMPREPLY=($(compgen -c -- "$cur")) ;;
+    *) COMPREPLY=($(compgen -W "$common" -- "$cur")) ;;
+  esac
+} && complete -F _sallyport sallyport

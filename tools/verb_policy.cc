@@ -1,0 +1,118 @@
+// allow, deny, reject, local-only: make a rule.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "tools/call.h"
+#include "tools/rule_line.h"
+#include "tools/session.h"
+#include "tools/target.h"
+#include "tools/text.h"
+#include "tools/verbs.h"
+
+namespace sallyport::cli {
+namespace {
+
+struct PolicyArgs {
+  std::string app;
+  std::vector<std::string> to;
+  std::vector<std::string> port;
+  std::vector<std::string> protocol;
+  std::string user;
+  int priority = 0;
+  std::string name;
+  std::string comment;
+  bool dry_run = false;
+};
+
+// Numbers as numbers, names and ranges as text: as in a rule file.
+Json NumbersOrTexts(const std::vector<std::string>& words) {
+  Json out = Json::array();
+  for (const std::string& word : words) {
+    int number = 0;
+    if (ParseNumber(word, &number)) {
+      out.push_back(number);
+    } else {
+      out.push_back(word);
+    }
+  }
+  return out;
+}
+
+Json RuleOf(const std::string& policy, const std::string& app,
+            const PolicyArgs& args) {
+  Json rule;
+  if (!args.name.empty()) rule["name"] = args.name;
+  rule["policy"] = policy;
+  rule["app"] = app;
+  if (!args.to.empty()) rule["to"] = args.to;
+  if (!args.port.empty()) rule["port"] = NumbersOrTexts(args.port);
+  if (!args.protocol.empty()) rule["protocol"] = NumbersOrTexts(args.protocol);
+  if (!args.user.empty()) rule["user"] = args.user;
+  if (args.priority != 0) rule["priority"] = args.priority;
+  if (!args.comment.empty()) rule["description"] = args.comment;
+  return rule;
+}
+
+// A rule that turns away does nothing in mode monitor; say so at once.
+void WarnIfMonitor(const Session& session, const std::string& policy) {
+  if (policy == "allow") return;
+  ApiClient client(session.socket_path);
+  const absl::StatusOr<Json> status = client.Get("/v1/status");
+  if (status.ok() && TextAt(*status, "/mode") == "monitor") {
+    Note(
+        "mode is monitor: nothing is turned away until `sallyport mode "
+        "enforce`");
+  }
+}
+
+int RunPolicy(const Session& session, const std::string& policy,
+              const PolicyArgs& args) {
+  const absl::StatusOr<AppName> app = ResolveApp(args.app);
+  if (!app.ok()) {
+    Report(app.status());
+    return kUsage;
+  }
+  if (!app->note.empty()) Note(app->note);
+  const Json rule = RuleOf(policy, app->app, args);
+  const int code =
+      RunCall(session,
+              {"POST", args.dry_run ? "/v1/rules?dry_run=1" : "/v1/rules",
+               rule.dump(-1, ' ', false, Json::error_handler_t::replace)},
+              [&](const Json& made) {
+                std::printf("%s %s\n", args.dry_run ? "would add" : "added",
+                            EscapeForTerminal(RuleLine(made)).c_str());
+              });
+  if (code == kDone && !session.json && !args.dry_run) {
+    WarnIfMonitor(session, policy);
+  }
+  return code;
+}
+
+}  // namespace
+
+void AddPolicy(CLI::App& verb, Session& session) {
+  auto args = std::make_shared<PolicyArgs>();
+  const auto many = [&](const char* name, std::vector<std::string>& into,
+                        const char* help) {
+    verb.add_option(name, into, help)->allow_extra_args(false)->delimiter(',');
+  };
+  verb.add_option("APP", args->app, "program: path, name in PATH, glob, any")
+      ->required();
+  many("--to", args->to,
+       "address, CIDR, range A-B, loopback, lan, internet, multicast");
+  many("--port", args->port, "port or range 8000-9000");
+  many("--proto", args->protocol, "tcp, udp, icmp, ... or a number");
+  verb.add_option("--user", args->user, "only for this user (name or id)");
+  verb.add_option("--priority", args->priority, "higher wins; default 0");
+  verb.add_option("--name", args->name, "name of the rule; made if left out");
+  verb.add_option("--comment", args->comment, "why this rule exists");
+  verb.add_flag("--dry-run", args->dry_run, "check only");
+  verb.callback([&session, args, policy = verb.get_name()] {
+    session.exit_code = RunPolicy(session, policy, *args);
+  });
+}
+
+}  // namespace sallyport::cli
