@@ -7,11 +7,6 @@
 namespace sallyport {
 namespace {
 
-bool AppAllows(const AppPattern& pattern, const App* app) {
-  if (pattern.kind() == AppPattern::Kind::kAny) return true;
-  return app != nullptr && pattern.Matches(app->path);
-}
-
 bool DestinationsAllow(const Rule& rule, const Flow& flow) {
   return rule.to.empty() ||
          std::any_of(rule.to.begin(), rule.to.end(), [&](const Destination& d) {
@@ -58,11 +53,10 @@ bool Restricts(RulePolicy policy, const Flow& flow) {
   return true;
 }
 
-Mismatch CheckRule(const Rule& rule, const AppPattern& pattern,
-                   const Subject& subject, const Flow& flow) {
+Mismatch CheckRule(const Rule& rule, bool by_path, const Subject& subject,
+                   const Flow& flow) {
   if (!rule.enabled) return Mismatch::kDisabled;
   if (rule.direction != flow.direction) return Mismatch::kDirection;
-  if (!AppAllows(pattern, subject.app)) return Mismatch::kApp;
   if (!DestinationsAllow(rule, flow)) return Mismatch::kDestination;
   if (!ProtocolsAllow(rule, flow)) return Mismatch::kProtocol;
   if (!PortsAllow(rule, flow)) return Mismatch::kPort;
@@ -70,8 +64,7 @@ Mismatch CheckRule(const Rule& rule, const AppPattern& pattern,
       (!rule.user_id.has_value() || subject.uid != rule.user_id)) {
     return Mismatch::kUser;
   }
-  if (pattern.kind() != AppPattern::Kind::kAny && !subject.app->path_is_exe &&
-      !Restricts(rule.policy, flow)) {
+  if (by_path && !subject.app->path_is_exe && !Restricts(rule.policy, flow)) {
     return Mismatch::kPathIsNotExe;
   }
   return CheckSha256(rule, subject.app);

@@ -6,7 +6,6 @@
 // it did not decide, and every "why not" that people read, come from here.
 // Pure; no allocation.
 
-#include "rules/app_pattern.h"
 #include "rules/flow.h"
 #include "rules/owner.h"
 #include "rules/rule.h"
@@ -24,7 +23,6 @@ enum class Mismatch : uint8_t {
   kNone,  // the rule applies
   kDisabled,
   kDirection,
-  kApp,
   kDestination,
   kProtocol,
   kPort,
@@ -36,9 +34,10 @@ enum class Mismatch : uint8_t {
   kSha256Unknown,  // everything else holds; the hash is not computed yet
 };
 
-// REQUIRES: `pattern` is that of rule.app
-Mismatch CheckRule(const Rule& rule, const AppPattern& pattern,
-                   const Subject& subject, const Flow& flow);
+// `by_path`: rule.app is a path or glob, not "any".
+// REQUIRES: rule.app matches subject.app, so that is not null if `by_path`
+Mismatch CheckRule(const Rule& rule, bool by_path, const Subject& subject,
+                   const Flow& flow);
 
 // Parts of it, for the index.
 bool PortsAllow(const Rule& rule, const Flow& flow);

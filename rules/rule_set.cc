@@ -2,61 +2,17 @@
 
 #include <algorithm>
 #include <numeric>
-#include <string_view>
-#include <tuple>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "rules/app_pattern.h"
+#include "rules/precedence.h"
 #include "rules/text_util.h"
 
 namespace sallyport {
 namespace {
-
-// How specific one destination is; a prefix counts by its length.
-int Specificity(const Destination& destination) {
-  if (const auto* prefix = std::get_if<IpPrefix>(&destination)) {
-    return 2 + prefix->length;
-  }
-  return std::holds_alternative<AddressRange>(destination) ? 1 : 0;
-}
-
-int Specificity(const std::vector<Destination>& to) {
-  if (to.empty()) return -1;
-  int widest = 2 + 128;
-  for (const Destination& destination : to) {
-    widest = std::min(widest, Specificity(destination));
-  }
-  return widest;
-}
-
-int PolicyOrder(RulePolicy policy) {
-  switch (policy) {
-    case RulePolicy::kDeny:
-    case RulePolicy::kReject:
-      return 0;
-    case RulePolicy::kLocalOnly:
-      return 1;
-    case RulePolicy::kAllow:
-      return 2;
-  }
-  return 0;
-}
-
-// Smaller sorts first. `name` borrows from the rule.
-using Precedence =
-    std::tuple<int64_t, int, int64_t, int, int, std::string_view>;
-
-Precedence PrecedenceOf(const Rule& rule, const AppPattern& pattern) {
-  const bool glob = pattern.kind() == AppPattern::Kind::kGlob;
-  const auto literal = static_cast<int64_t>(pattern.literal_bytes());
-  return {-int64_t{rule.priority},
-          pattern.kind() == AppPattern::Kind::kExact ? 0 : (glob ? 1 : 2),
-          glob ? -literal : 0,
-          -Specificity(rule.to),
-          PolicyOrder(rule.policy),
-          rule.name};
-}
 
 absl::Status RuleError(const Rule& rule, const std::string& what) {
   return absl::InvalidArgumentError(
@@ -119,27 +75,39 @@ absl::StatusOr<std::shared_ptr<const RuleSet>> RuleSet::Build(
 
   std::shared_ptr<RuleSet> set(new RuleSet);
   set->rules_.reserve(rules.size());
-  set->patterns_.reserve(rules.size());
   set->heads_.reserve(rules.size());
+  set->bucket_of_.reserve(rules.size());
   for (uint32_t i : order) {
     set->heads_.push_back({rules[i].priority, rules[i].policy, rules[i].log});
-    set->patterns_.push_back(std::move(patterns[i]));
+    set->bucket_of_.push_back(set->apps_.Add(rules[i].app, patterns[i]));
     set->rules_.push_back(std::move(rules[i]));
   }
+  set->apps_.Finish();
+  set->destinations_.Build(set->rules_, set->bucket_of_,
+                           set->apps_.bucket_count());
   return std::shared_ptr<const RuleSet>(std::move(set));
 }
 
-MatchResult RuleSet::Match(const Subject& subject, const Flow& flow) const {
-  MatchResult result;
-  for (uint32_t i = 0; i < rules_.size(); ++i) {
-    const Mismatch mismatch = CheckRule(rules_[i], patterns_[i], subject, flow);
-    if (mismatch == Mismatch::kSha256Unknown) result.needs_sha256 = true;
-    if (mismatch == Mismatch::kNone) {
-      result.rule = i;
-      break;
-    }
+std::vector<uint32_t> RuleSet::RulesAbout(const App* app) const {
+  absl::flat_hash_set<uint32_t> buckets;
+  apps_.ForEachBucket(app, [&](uint32_t bucket) { buckets.insert(bucket); });
+  std::vector<uint32_t> about;
+  for (uint32_t i = 0; i < bucket_of_.size(); ++i) {
+    if (buckets.contains(bucket_of_[i])) about.push_back(i);
   }
-  return result;
+  return about;
+}
+
+MatchResult RuleSet::Match(const Subject& subject, const Flow& flow) const {
+  // Every rule has direction out, see ValidateRule.
+  if (flow.direction != Direction::kOut) return {};
+  const FlowKey key(flow);
+  BestRule best;
+  apps_.ForEachBucket(subject.app, [&](uint32_t bucket) {
+    destinations_.Search(bucket, bucket != AppIndex::kAnyBucket, subject, key,
+                         &best);
+  });
+  return {best.rank, best.unhashed < best.rank};
 }
 
 }  // namespace sallyport

@@ -22,7 +22,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "rules/app_pattern.h"
+#include "rules/app_index.h"
+#include "rules/destination_index.h"
 #include "rules/flow.h"
 #include "rules/owner.h"
 #include "rules/rule.h"
@@ -56,8 +57,16 @@ class RuleSet {
   bool log(uint32_t index) const { return heads_[index].log; }
   int32_t priority(uint32_t index) const { return heads_[index].priority; }
 
+  // True if rules()[index] names its apps by path or glob, not "any".
   // REQUIRES: index < rules().size()
-  const AppPattern& pattern(uint32_t index) const { return patterns_[index]; }
+  bool ByPath(uint32_t index) const {
+    return bucket_of_[index] != AppIndex::kAnyBucket;
+  }
+
+  // Indexes of the rules whose app field matches `app` (null: "any" only),
+  // whatever their other conditions, disabled ones too. Allocates; looks at
+  // every rule; for explain, not for packets.
+  std::vector<uint32_t> RulesAbout(const App* app) const;
 
  private:
   struct Head {
@@ -71,7 +80,9 @@ class RuleSet {
   // Constant after Build. Parallel, in order of precedence.
   std::vector<Rule> rules_;
   std::vector<Head> heads_;
-  std::vector<AppPattern> patterns_;
+  std::vector<uint32_t> bucket_of_;  // in apps_
+  AppIndex apps_;
+  DestinationIndex destinations_;  // borrows rules_
 };
 
 }  // namespace sallyport

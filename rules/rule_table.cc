@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -33,6 +34,8 @@ RuleTable::~RuleTable() {
 
 void RuleTable::Publish(std::unique_ptr<const PolicySnapshot> next) {
   assert(next != nullptr && next->rules != nullptr);
+  if (retired_count() >= kMaxRetired) Synchronize();
+  std::vector<Retired> passed;  // outlives the lock
   absl::MutexLock lock(&mutex_);
   // seq_cst: the writer's half of I4; its release half makes the snapshot's
   // content visible to who loads the pointer.
@@ -40,7 +43,7 @@ void RuleTable::Publish(std::unique_ptr<const PolicySnapshot> next) {
       current_.exchange(next.release(), std::memory_order_seq_cst);
   retired_.push_back(
       {std::unique_ptr<const PolicySnapshot>(old), LoadSections()});
-  FreePassedLocked();
+  passed = TakePassedLocked();
 }
 
 void RuleTable::Synchronize() {
@@ -58,8 +61,9 @@ void RuleTable::Synchronize() {
       absl::SleepFor(kNap);
     }
   }
+  std::vector<Retired> passed;  // outlives the lock
   absl::MutexLock lock(&mutex_);
-  FreePassedLocked();
+  passed = TakePassedLocked();
 }
 
 RuleTable::Sections RuleTable::LoadSections() const {
@@ -79,13 +83,15 @@ bool RuleTable::Passed(const Sections& then, const Sections& now) {
   return true;
 }
 
-void RuleTable::FreePassedLocked() {
+std::vector<RuleTable::Retired> RuleTable::TakePassedLocked() {
   const Sections now = LoadSections();
-  const auto held = [&](const Retired& retired) {
-    return !Passed(retired.sections, now);
-  };
-  retired_.erase(std::stable_partition(retired_.begin(), retired_.end(), held),
-                 retired_.end());
+  const auto first_passed = std::stable_partition(
+      retired_.begin(), retired_.end(),
+      [&](const Retired& retired) { return !Passed(retired.sections, now); });
+  std::vector<Retired> passed(std::make_move_iterator(first_passed),
+                              std::make_move_iterator(retired_.end()));
+  retired_.erase(first_passed, retired_.end());
+  return passed;
 }
 
 std::shared_ptr<const RuleSet> RuleTable::CurrentRules() const {

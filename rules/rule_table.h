@@ -60,8 +60,13 @@ class RuleTable {
   RuleTable(const RuleTable&) = delete;
   RuleTable& operator=(const RuleTable&) = delete;
 
-  // Makes `next` current. Readers that Enter afterwards see it. Does not wait;
-  // frees what earlier calls retired and nobody holds any more.
+  // At most this many old snapshots wait for readers: each may hold 100,000
+  // rules.
+  static constexpr size_t kMaxRetired = 16;
+
+  // Makes `next` current. Readers that Enter afterwards see it. Frees what
+  // earlier calls retired and nobody holds any more. Does not wait, unless
+  // kMaxRetired snapshots are still held: then as Synchronize does.
   // REQUIRES: next != nullptr and next->rules != nullptr
   void Publish(std::unique_ptr<const PolicySnapshot> next);
 
@@ -94,7 +99,9 @@ class RuleTable {
   Sections LoadSections() const;
   // True if no reader that was inside at `then` still is.
   static bool Passed(const Sections& then, const Sections& now);
-  void FreePassedLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes those that nobody holds out of retired_; the caller destroys them
+  // after unlocking, since that takes milliseconds.
+  std::vector<Retired> TakePassedLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::atomic<const PolicySnapshot*> current_;  // I1; owned
   std::array<Slot, kMaxReaders> slots_;
