@@ -63,7 +63,7 @@ class RuleStore {
   // force (our own writes do not). kOnEvent: because the directory changed; a
   // file that now ends inside a rule it had whole is then an error.
   enum class Why : uint8_t { kOnEvent, kAsked };
-  absl::Status Reload(Why why) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Reload(Why why = Why::kOnEvent) ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::shared_ptr<const RuleSet> Current() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::string last_error() const ABSL_LOCKS_EXCLUDED(mutex_);  // "": none

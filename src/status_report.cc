@@ -78,8 +78,10 @@ std::string StatusSummary(const StatusReport& report) {
           "by ",
           rules, " and recorded; none is turned away.");
     case Mode::kLockdown:
-      return "Enforcing (mode lockdown): new connections are turned away "
-             "whatever the rules say.";
+      return Concat(
+          "Enforcing (mode lockdown): new connections are denied but "
+          "for loopback and rules of priority ",
+          kLockdownPriority, " or more.");
     case Mode::kEnforce:
       break;
   }

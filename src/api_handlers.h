@@ -1,0 +1,41 @@
+#ifndef SALLYPORT_SRC_API_HANDLERS_H_
+#define SALLYPORT_SRC_API_HANDLERS_H_
+
+// The handlers of the routes, for the table in api_router.cc. Each is a plain
+// function of context and request; any of the server's threads, several at
+// once. The router has checked path, method, tier and query names.
+
+#include "src/api_router.h"
+
+namespace sallyport {
+
+// api_status.cc
+ApiResponse HandleVersion(const ApiContext&, const ApiRequest&);
+ApiResponse HandleStatus(const ApiContext&, const ApiRequest&);
+ApiResponse HandleSetMode(const ApiContext&, const ApiRequest&);
+ApiResponse HandleMetrics(const ApiContext&, const ApiRequest&);
+
+// api_rules.cc
+ApiResponse HandleListRules(const ApiContext&, const ApiRequest&);
+ApiResponse HandleGetRule(const ApiContext&, const ApiRequest&);
+ApiResponse HandleAddRule(const ApiContext&, const ApiRequest&);
+ApiResponse HandlePutRule(const ApiContext&, const ApiRequest&);
+ApiResponse HandlePatchRule(const ApiContext&, const ApiRequest&);
+ApiResponse HandleDeleteRule(const ApiContext&, const ApiRequest&);
+ApiResponse HandleCheckRules(const ApiContext&, const ApiRequest&);
+ApiResponse HandleReloadRules(const ApiContext&, const ApiRequest&);
+
+// api_explain.cc
+ApiResponse HandleExplain(const ApiContext&, const ApiRequest&);
+
+// api_events.cc
+ApiResponse HandleViolations(const ApiContext&, const ApiRequest&);
+ApiResponse HandleEvents(const ApiContext&, const ApiRequest&);
+ApiResponse HandleStats(const ApiContext&, const ApiRequest&);
+
+// "30s", "5m", "2h", "7d" before `now`, or a moment (RFC 3339).
+absl::StatusOr<absl::Time> ParseSince(std::string_view text, absl::Time now);
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SRC_API_HANDLERS_H_
