@@ -100,7 +100,7 @@ bool AddXtQueueRule(uint16_t queues) {
                         mnl_nlmsg_batch_size(batch)) < 0) {
     Die("ruleset");
   }
-  char reply[MNL_SOCKET_BUFFER_SIZE];
+  char reply[kMessageBytes];
   const ssize_t got = mnl_socket_recvfrom(socket, reply, sizeof(reply));
   const int result =
       got < 0 ? -1
