@@ -89,8 +89,7 @@ bool CheckDaemon(const DoctorFacts& facts, Findings* out) {
               "start it: sudo systemctl start sallyport; or clear the rules: "
               "sudo sallyport off");
   } else {
-    out->Fail("daemon", Concat("not reachable: ", facts.unreachable),
-              "sudo systemctl start sallyport");
+    out->Fail("daemon", facts.unreachable, "sudo systemctl start sallyport");
   }
   return false;
 }

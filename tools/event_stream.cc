@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 
+#include <utility>
 #include <vector>
 
 #include "rules/text_util.h"
@@ -79,16 +80,26 @@ struct EventStream::Impl {
     return status;
   }
 
-  absl::Status Ended(CURLcode code) {
+  void Perform() {
+    if (easy == nullptr) return;
+    int running = 0, left = 0;
+    curl_multi_perform(multi, &running);
+    connected = http_status() == 200;
+    const CURLMsg* message = curl_multi_info_read(multi, &left);
+    if (message != nullptr && message->msg == CURLMSG_DONE) {
+      ended = WhyEnded(message->data.result);
+      Close();
+    }
+  }
+
+  absl::Status WhyEnded(CURLcode code) const {
     long os_errno = 0;
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
-    const long status = http_status();
-    Close();
     if (code == CURLE_COULDNT_CONNECT) {
       return NotReachable(socket_path, static_cast<int>(os_errno), "");
     }
-    if (status != 0 && status != 200) {
-      return StatusOfAnswer(status, error_body);
+    if (http_status() != 0 && http_status() != 200) {
+      return StatusOfAnswer(http_status(), error_body);
     }
     return absl::UnavailableError("the daemon closed the connection");
   }
@@ -96,6 +107,8 @@ struct EventStream::Impl {
   const std::string socket_path;
   CURLM* const multi;
   CURL* easy = nullptr;
+  bool connected = false;
+  absl::Status ended;  // not yet told
   SseParser parser;
   std::string error_body;
   std::deque<std::string> pending;
@@ -109,6 +122,8 @@ EventStream::~EventStream() = default;
 
 absl::Status EventStream::Open(const std::string& path) {
   impl_->Close();
+  impl_->connected = false;
+  impl_->ended = absl::OkStatus();
   impl_->parser = SseParser();
   impl_->error_body.clear();
   CURL* easy = curl_easy_init();
@@ -128,25 +143,23 @@ absl::Status EventStream::Open(const std::string& path) {
 
 absl::Status EventStream::Wait(absl::Duration timeout,
                                std::span<const int> fds) {
-  std::vector<curl_waitfd> waits;
-  for (int fd : fds) waits.push_back({fd, CURL_WAIT_POLLIN, 0});
-  int running = 0;
-  if (impl_->easy != nullptr) curl_multi_perform(impl_->multi, &running);
-  if (impl_->pending.empty()) {
+  impl_->Perform();
+  if (impl_->pending.empty() && impl_->ended.ok()) {
+    std::vector<curl_waitfd> waits;
+    for (int fd : fds) waits.push_back({fd, CURL_WAIT_POLLIN, 0});
     curl_multi_poll(
         impl_->multi, waits.data(), static_cast<unsigned>(waits.size()),
         static_cast<int>(absl::ToInt64Milliseconds(timeout)), nullptr);
-    if (impl_->easy != nullptr) curl_multi_perform(impl_->multi, &running);
+    impl_->Perform();
   }
-  if (impl_->easy == nullptr) return absl::OkStatus();
-  int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(impl_->multi, &left)) {
-    if (message->msg == CURLMSG_DONE) return impl_->Ended(message->data.result);
-  }
-  return absl::OkStatus();
+  // What came before the end is told before the end.
+  if (!impl_->pending.empty()) return absl::OkStatus();
+  return std::exchange(impl_->ended, absl::OkStatus());
 }
 
-bool EventStream::connected() const { return impl_->http_status() == 200; }
+bool EventStream::connected() const {
+  return impl_->connected || impl_->http_status() == 200;
+}
 
 std::deque<std::string> EventStream::Take() {
   return std::exchange(impl_->pending, {});

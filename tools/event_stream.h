@@ -47,11 +47,11 @@ class EventStream {
   absl::Status Open(const std::string& path);
 
   // Waits until bytes come, one of `fds` is readable, or `timeout` is over.
-  // Unavailable once the daemon has closed the connection, or what the API
-  // answered instead of a stream.
+  // Once, after all events before it were taken: Unavailable when the daemon
+  // has closed the connection, or what the API answered instead of a stream.
   absl::Status Wait(absl::Duration timeout, std::span<const int> fds = {});
 
-  // The daemon has answered 200: what happens from now on is seen.
+  // The daemon has answered 200: what happened from then on is seen.
   bool connected() const;
 
   // Events since the last call, oldest first.

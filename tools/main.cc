@@ -5,7 +5,13 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include "rules/text_util.h"
 #include "tools/session.h"
 #include "tools/verbs.h"
 
@@ -36,6 +42,22 @@ constexpr Verb kVerbs[] = {
     {"stats", &AddStats, "counters and verdict latency"},
 };
 
+// No verb, or one that we do not know.
+int NoVerb(const CLI::App& app) {
+  const std::vector<std::string> words = app.remaining();
+  if (words.empty()) {
+    std::fputs(app.help().c_str(), stderr);
+    return kUsage;
+  }
+  std::vector<std::string_view> names;
+  for (const Verb& verb : kVerbs) names.emplace_back(verb.name);
+  const std::optional<std::string_view> near = NearestWord(words[0], names);
+  Note(Concat("no verb ", QuoteForMessage(words[0]),
+              near.has_value() ? Concat(", did you mean ", *near, "?")
+                               : ": see sallyport --help"));
+  return kUsage;
+}
+
 int Main(int argc, char** argv) {
   Session session;
   session.colour = WantsColour(STDOUT_FILENO);
@@ -57,6 +79,10 @@ int Main(int argc, char** argv) {
   }
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    if (app.get_subcommands().empty()) return NoVerb(app);
+    app.exit(error);
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUsage;
   }

@@ -1,0 +1,114 @@
+"""What a daemon would say: the shapes of DESIGN.md, 'Control API'."""
+
+STATUS = {
+    "enforcing": True,
+    "summary": "new connections are judged; without a rule they are denied",
+    "mode": "enforce", "default": "deny", "unattributed": "deny",
+    "on_failure": "closed",
+    "divert": {"installed": True, "expression": "xt", "settle": "chain",
+               "repairs": 0},
+    "queues": [{"number": 4096, "waiting": 0, "dropped": 0, "user_dropped": 0,
+                "received": 1200},
+               {"number": 4097, "waiting": 1, "dropped": 0, "user_dropped": 0,
+                "received": 34}],
+    "attribution": {"mode": "proc", "process_events": True},
+    "rules": {"count": 12, "enabled": 11, "last_error": None},
+    "history": {"ok": True, "error": None},
+    "pid": 4242, "uptime_s": 3725, "namespace": "net:[4026531840]",
+    "canary": {"seen": True, "age_ms": 1500},
+}
+
+STATUS_TEXT = """\
+enforcing: new connections are judged; without a rule they are denied
+  mode         enforce
+  default      deny; no owner found: deny
+  on failure   closed: nothing new gets out while the daemon is away
+  kernel rules installed, expression xt, settle chain
+  queues       4096, 4097: 1,234 packets, 1 waiting, 0 dropped by the kernel
+  attribution  proc, with process events
+  rules        12 (11 enabled)
+  history      ok
+  canary       seen 1,500 ms ago
+  daemon       pid 4242, up 1h2m5s
+"""
+
+RULES = {
+    "rules": [
+        {"name": "curl-web", "policy": "allow", "app": "/usr/bin/curl",
+         "to": ["192.0.2.0/24", "lan"], "port": [443, "8000-9000"],
+         "protocol": ["tcp"], "priority": 5, "enabled": True, "log": True,
+         "direction": "out", "origin": "/var/lib/sallyport/rules.d/a.toml",
+         "read_only": False, "index": 0},
+        {"name": "no-wget", "policy": "deny", "app": "/usr/bin/wget",
+         "enabled": False, "priority": 0, "log": True, "direction": "out",
+         "description": "say \"why\"", "read_only": True, "index": 1,
+         "origin": "/etc/sallyport/rules.d/b.toml"},
+    ],
+    "error": None,
+}
+
+RULES_TEXT = """\
+NAME      POLICY  APP            TO                 PORT            PROTO  \
+PRIO  STATE                   DESCRIPTION
+curl-web  allow   /usr/bin/curl  192.0.2.0/24, lan  443, 8000-9000  tcp    5
+no-wget   deny    /usr/bin/wget                                            \
+      disabled, admin's file  say "why"
+"""
+
+EXPORT_TEXT = """\
+version = 1
+
+[[rule]]
+name        = "curl-web"
+policy      = "allow"
+app         = "/usr/bin/curl"
+to          = ["192.0.2.0/24","lan"]
+port        = [443,"8000-9000"]
+protocol    = ["tcp"]
+priority    = 5
+
+[[rule]]
+name        = "no-wget"
+policy      = "deny"
+app         = "/usr/bin/wget"
+enabled     = false
+description = "say \\"why\\""
+"""
+
+
+def event(action="deny", path="/usr/bin/wget", second=1, **more):
+    out = {
+        "timestamp": f"2026-03-01T12:00:{second:02d}.000123Z",
+        "event_type": "flow", "flow_id": second,
+        "src_ip": "10.0.0.1", "src_port": 40000,
+        "dest_ip": "192.0.2.7", "dest_port": 443, "proto": "TCP",
+        "direction": "out", "iface": "eth0",
+        "verdict": {"action": action, "reason": "rule", "rule": "no-wget",
+                    "mode": "enforce", "would_deny": False, "latency_us": 40,
+                    "stage": "queue"},
+        "app": {"path": path, "pid": 77, "start_time": 1, "uid": 1000,
+                "user": "alice", "confidence": "exact", "state": "ok"},
+    }
+    out.update(more)
+    return out
+
+
+STATS = {
+    "flows": {"allow": 1000, "deny": 20, "reject": 3}, "would_deny": 0,
+    "by_stage": {"queue": 1020, "slow": 3},
+    "latency_us": {"p50": 41, "p90": 60, "p99": 120, "p999": 800, "max": 2000},
+    "dropped_events": 0, "unattributed": 2, "malformed": 1,
+    "apps": [{"path": "/usr/bin/curl", "allow": 1000, "deny": 0, "reject": 0,
+              "last": "2026-03-01T12:00:00.000000Z"}],
+}
+
+STATS_TEXT = """\
+  flows        1,000 allowed, 20 denied, 3 rejected
+  judged       1,020 at once, 3 in the slow lane
+  latency      p50 41 us, p90 60 us, p99 120 us, p99.9 800 us, max 2,000 us
+  no owner     2
+  malformed    1
+
+APP            ALLOW  DENY  REJECT  LAST
+/usr/bin/curl  1,000  0     0       2026-03-01T12:00:00.000000Z
+"""
