@@ -1,0 +1,49 @@
+#ifndef SALLYPORT_SRC_KERNEL_WATCH_H_
+#define SALLYPORT_SRC_KERNEL_WATCH_H_
+
+// KernelWatch: the thread ("sp-kernel") that hears what the kernel has to say
+// unasked: changes to nftables, after which the divert is put back if it was
+// damaged (CASES F07), and forks, execs and exits, where the process connector
+// is to be had. Start and the destructor belong to the main thread.
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "engine/divert.h"
+#include "engine/ruleset_guard.h"
+#include "proc/process_events.h"
+#include "proc/process_table.h"
+
+namespace sallyport {
+
+class KernelWatch {
+ public:
+  // `divert` is not owned and outlives the watch; the table is shared with the
+  // resolvers.
+  static absl::StatusOr<std::unique_ptr<KernelWatch>> Start(
+      Divert& divert, std::shared_ptr<ProcessTable> processes);
+  ~KernelWatch();
+
+  bool has_process_events() const {
+    return has_process_events_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  explicit KernelWatch(Divert& divert) : divert_(divert) {}
+  void Run();
+  void Repair();
+  void ReadProcessEvents();
+
+  Divert& divert_;
+  std::unique_ptr<RulesetGuard> guard_;
+  std::unique_ptr<ProcessEventFeed> events_;  // null: not to be had here
+  std::atomic<bool> has_process_events_{false};
+  int stop_fd_ = -1;
+  std::thread thread_;
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SRC_KERNEL_WATCH_H_

@@ -1,0 +1,75 @@
+#include "src/rechecker.h"
+
+#include <pthread.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/netlink_conntrack.h"
+#include "src/log.h"
+
+namespace sallyport {
+
+absl::StatusOr<std::unique_ptr<Rechecker>> Rechecker::Start(
+    PolicyPublisher& policy, std::unique_ptr<Resolver> resolver,
+    DecisionSink& sink, MarkBits marks) {
+  auto conntrack = NetlinkConntrack::Open();
+  if (!conntrack.ok()) return conntrack.status();
+  auto destroyer = DiagSocketDestroyer::Open();
+  if (!destroyer.ok()) return destroyer.status();
+  return std::unique_ptr<Rechecker>(
+      new Rechecker(policy, std::move(resolver), sink, marks,
+                    *std::move(conntrack), *std::move(destroyer)));
+}
+
+Rechecker::Rechecker(PolicyPublisher& policy,
+                     std::unique_ptr<Resolver> resolver, DecisionSink& sink,
+                     MarkBits marks, std::unique_ptr<Conntrack> conntrack,
+                     std::unique_ptr<SocketDestroyer> destroyer)
+    : policy_(policy),
+      sink_(sink),
+      marks_(marks),
+      resolver_(std::move(resolver)),
+      conntrack_(std::move(conntrack)),
+      destroyer_(std::move(destroyer)),
+      thread_([this](std::stop_token stop) { Run(stop); }) {}
+
+Rechecker::~Rechecker() = default;
+
+void Rechecker::Request() {
+  std::lock_guard lock(mutex_);
+  requested_ = true;
+  changed_.notify_one();
+}
+
+void Rechecker::Run(std::stop_token stop) {
+  pthread_setname_np(pthread_self(), "sp-recheck");
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (!changed_.wait(lock, stop, [this] { return requested_; })) return;
+      requested_ = false;
+    }
+    RecheckOnce(stop);
+  }
+}
+
+void Rechecker::RecheckOnce(std::stop_token stop) {
+  const absl::StatusOr<CutReport> report =
+      Recheck({*conntrack_, *destroyer_, *resolver_, sink_}, marks_,
+              policy_.Current(), stop);
+  if (!report.ok()) {
+    LogError(absl::StrCat("flows allowed before could not be looked at again: ",
+                          report.status().message()));
+    return;
+  }
+  if (report->cut > 0 || report->failed > 0 || report->truncated) {
+    LogInfo(absl::StrCat("policy changed: ", report->cut, " of ",
+                         report->walked, " flows cut, ", report->failed,
+                         " could not be",
+                         report->truncated ? "; there are more" : ""));
+  }
+}
+
+}  // namespace sallyport

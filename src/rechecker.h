@@ -1,0 +1,59 @@
+#ifndef SALLYPORT_SRC_RECHECKER_H_
+#define SALLYPORT_SRC_RECHECKER_H_
+
+// Rechecker: the thread ("sp-recheck") that looks again at flows that were
+// allowed before, each time the policy has changed, and cuts those that the
+// new one does not allow (engine/cutter.h). Requests that come while it works
+// are one request for afterwards. Request may be called from any thread and
+// never waits; the rest belongs to the main thread.
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/cutter.h"
+#include "proc/resolver.h"
+#include "src/policy_publisher.h"
+
+namespace sallyport {
+
+class Rechecker {
+ public:
+  // Opens what it needs in the network namespace of the calling thread. Takes
+  // `resolver`; the others outlive it.
+  static absl::StatusOr<std::unique_ptr<Rechecker>> Start(
+      PolicyPublisher& policy, std::unique_ptr<Resolver> resolver,
+      DecisionSink& sink, MarkBits marks);
+  ~Rechecker();
+
+  void Request();
+
+ private:
+  Rechecker(PolicyPublisher& policy, std::unique_ptr<Resolver> resolver,
+            DecisionSink& sink, MarkBits marks,
+            std::unique_ptr<Conntrack> conntrack,
+            std::unique_ptr<SocketDestroyer> destroyer);
+  void Run(std::stop_token stop);
+  void RecheckOnce(std::stop_token stop);
+
+  PolicyPublisher& policy_;
+  DecisionSink& sink_;
+  const MarkBits marks_;
+  // The thread's own.
+  const std::unique_ptr<Resolver> resolver_;
+  const std::unique_ptr<Conntrack> conntrack_;
+  const std::unique_ptr<SocketDestroyer> destroyer_;
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool requested_ = false;  // guarded by mutex_
+  std::jthread thread_;     // last: ends before what it uses
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SRC_RECHECKER_H_
