@@ -22,8 +22,12 @@ PROTOCOLS = {'ICMP': 1, 'IGMP': 2, 'TCP': 6, 'UDP': 17, 'DCCP': 33,
              'IPv6-ICMP': 58, 'SCTP': 132, 'UDPLite': 136, 'UDPLITE': 136}
 
 
-def bin_dir():
-    return os.environ['SPT_BIN']
+def program(name):
+    """Path of sallyportd or sallyport: in a build directory or all in one."""
+    top = os.environ['SPT_BIN']
+    return next(path for path in (
+        f'{top}/{name}', f'{top}/src/{name}', f'{top}/tools/{name}')
+        if os.path.isfile(path))
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -128,7 +132,7 @@ class Daemon:
         os.rename(temporary, f'{self.rules_dir}/{name}')
 
     def command(self):
-        return [f'{bin_dir()}/sallyportd', *self._flags]
+        return [program('sallyportd'), *self._flags]
 
     def launch(self):
         """Starts the process and returns; its output goes to a file."""
@@ -251,7 +255,7 @@ class Daemon:
 
     def cli(self, *arguments, check=True, **options):
         done = subprocess.run(
-            [f'{bin_dir()}/sallyport', '--socket', self.socket, *arguments],
+            [program('sallyport'), '--socket', self.socket, *arguments],
             capture_output=True, text=True, check=False, timeout=30 * SCALE,
             stdin=subprocess.DEVNULL, **options)
         if check:

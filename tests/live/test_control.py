@@ -9,7 +9,7 @@ import subprocess
 
 import kernel
 from cases import case
-from daemon import Daemon, UnixConnection, bin_dir, rule_text
+from daemon import Daemon, UnixConnection, program, rule_text
 from lab import FAR4, PEER4, PEER6
 
 
@@ -334,7 +334,7 @@ result = [ask('GET', '/v1/events'), ask('GET', '/v1/rules'),
 
 def test_cli_without_daemon_says_so(lab):
     done = subprocess.run(
-        [f'{bin_dir()}/sallyport', '--socket', f'{lab.dir}/none', 'status'],
+        [program('sallyport'), '--socket', f'{lab.dir}/none', 'status'],
         capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 3, done
     assert done.stderr.strip(), done

@@ -8,7 +8,7 @@ import subprocess
 
 import kernel
 from cases import case
-from daemon import bin_dir, rule_text
+from daemon import program, rule_text
 from lab import PEER4
 
 LOCATION = re.compile(r'\.toml:\d+:\d+: \S')
@@ -171,7 +171,7 @@ def test_F14_bad_configuration_is_refused_with_its_place(lab):
     path = f'{lab.dir}/c.toml'
     for text in BAD_CONFIG:
         kernel.write(path, text)
-        command = [f'{bin_dir()}/sallyportd', '--config', path]
+        command = [program('sallyportd'), '--config', path]
         for more, code in (([], 3), (['--check-config'], 1)):
             done = subprocess.run(command + more, capture_output=True,
                                   text=True, check=False, timeout=20)
@@ -187,7 +187,7 @@ def test_F14_bad_flags_are_usage_errors(lab):
     for flags in (['--colour'], ['--mode', 'strict'], ['--queues', '0'],
                   ['--queues', 'x'], ['extra'], ['--mode'],
                   ['--socket', 'relative'], ['--divert', 'magic']):
-        done = subprocess.run([f'{bin_dir()}/sallyportd', *flags],
+        done = subprocess.run([program('sallyportd'), *flags],
                               capture_output=True, text=True, check=False,
                               timeout=20)
         assert done.returncode == 2, (flags, done)
