@@ -53,7 +53,8 @@ class AppPattern {
   Kind kind() const { return kind_; }
   // kExact: the path. kGlob: what every match begins with.
   const std::string& prefix() const { return prefix_; }
-  // Bytes that are not wildcards: how specific the pattern is.
+  // Bytes that are in every match: how specific the pattern is. The slash of a
+  // "**/" component is not one of them.
   size_t literal_bytes() const { return literal_bytes_; }
 
  private:

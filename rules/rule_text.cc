@@ -61,12 +61,23 @@ class Errors {
     AddLine(Line(at), std::max<uint32_t>(at.column, 1), std::move(message));
   }
   void AddLine(uint32_t line, uint32_t column, std::string message) {
-    ++count_;
-    if (count_ > kMaxRuleErrors) return;
-    if (count_ == kMaxRuleErrors) message = "too many errors; more not shown";
-    errors_->push_back({line, column, std::move(message)});
+    if (++count_ < kMaxRuleErrors) {
+      errors_->push_back({line, column, std::move(message)});
+    }
   }
   size_t count() const { return count_; }
+
+  // In order of their places.
+  void Finish() {
+    std::stable_sort(errors_->begin(), errors_->end(),
+                     [](const RuleError& a, const RuleError& b) {
+                       return std::tie(a.line, a.column) <
+                              std::tie(b.line, b.column);
+                     });
+    if (count_ < kMaxRuleErrors) return;
+    errors_->push_back(
+        {errors_->back().line, 1, "too many errors; more not shown"});
+  }
 
  private:
   std::vector<RuleError>* errors_;
@@ -285,14 +296,10 @@ class FileReader {
       return;
     }
     for (const RuleBlock& block : SplitRuleBlocks(text)) {
-      if (errors_.count() > kMaxRuleErrors) break;
+      if (errors_.count() >= kMaxRuleErrors) break;
       ReadBlock(block);
     }
-    std::stable_sort(out_->errors.begin(), out_->errors.end(),
-                     [](const RuleError& a, const RuleError& b) {
-                       return std::tie(a.line, a.column) <
-                              std::tie(b.line, b.column);
-                     });
+    errors_.Finish();
   }
 
  private:

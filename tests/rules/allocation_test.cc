@@ -1,0 +1,123 @@
+// The hot path allocates nothing: every operator new of this program is
+// counted, per thread.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "rules/rule_table.h"
+#include "tests/rules/rules_testing.h"
+
+namespace {
+thread_local size_t allocations = 0;
+
+void* Allocate(size_t size) {
+  ++allocations;
+  void* memory = std::malloc(size == 0 ? 1 : size);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+void* AllocateAligned(size_t size, std::align_val_t alignment) {
+  ++allocations;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, static_cast<size_t>(alignment), size) != 0) {
+    std::abort();
+  }
+  return memory;
+}
+}  // namespace
+
+void* operator new(size_t size) { return Allocate(size); }
+void* operator new[](size_t size) { return Allocate(size); }
+void* operator new(size_t size, std::align_val_t alignment) {
+  return AllocateAligned(size, alignment);
+}
+void* operator new[](size_t size, std::align_val_t alignment) {
+  return AllocateAligned(size, alignment);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+
+namespace sallyport {
+namespace {
+
+std::vector<Rule> ManyKinds() {
+  std::vector<Rule> rules;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string number = std::to_string(i);
+    constexpr const char* kApps[] = {"/bin/x", "/bin/**", "/**/x*", "any"};
+    Rule rule = MakeRule("r" + number, static_cast<RulePolicy>(i % 4),
+                         i % 5 == 4 ? "/bin/x" + number : kApps[i % 5]);
+    if (i % 3 == 0) {
+      rule.to = To({"10.0." + std::to_string(i % 250) + ".0/24", "lan",
+                    "192.0.2.1-192.0.2.77", "2001:db8::/32"});
+    }
+    if (i % 7 == 0) {
+      rule.port = {{static_cast<uint16_t>(i), static_cast<uint16_t>(i)}};
+    }
+    if (i % 11 == 0) rule.sha256 = {std::string(64, 'a')};
+    if (i % 13 == 0) rule.protocol = {kProtoTcp, kProtoUdp};
+    rules.push_back(rule);
+  }
+  return rules;
+}
+
+TEST(Allocation, TheCounterCounts) {
+  const size_t before = allocations;
+  auto something = std::make_unique<int>(1);
+  EXPECT_GT(allocations, before);
+}
+
+TEST(Allocation, MatchJudgeEnterAndLeaveAllocateNothing) {
+  auto policy = std::make_unique<PolicySnapshot>(Snapshot(Built(ManyKinds())));
+  RuleTable table(std::move(policy));
+  RuleTable::Reader reader(table);
+
+  Ownership ownership;
+  ownership.confidence = Confidence::kAmbiguous;
+  for (const char* path : {"/bin/x", "/bin/x77", "/usr/lib/xyz"}) {
+    auto process = std::make_shared<Process>();
+    process->uid = 1000;
+    process->app = std::make_shared<App>(MakeApp(path));
+    ownership.owners.push_back(process);
+  }
+  std::vector<Flow> flows;
+  for (const char* to : {"10.0.3.1", "192.0.2.50", "2001:db8::7", "127.0.0.1",
+                         "255.255.255.255", "8.8.8.8"}) {
+    for (uint8_t protocol : {kProtoTcp, kProtoUdp, kProtoIcmp}) {
+      flows.push_back(MakeFlow(to, 443, protocol));
+      flows.push_back(MakeFlow(to, 7, protocol));
+    }
+  }
+  const Ownership nobody;
+
+  size_t denied = 0;
+  const size_t before = allocations;
+  for (const Flow& flow : flows) {
+    const PolicySnapshot& snapshot = reader.Enter();
+    denied +=
+        Judge(snapshot, flow, ownership).decision.verdict != Verdict::kAllow;
+    denied += Judge(snapshot, flow, nobody).decision.verdict != Verdict::kAllow;
+    reader.Leave();
+  }
+  EXPECT_EQ(allocations, before);
+  EXPECT_GT(denied, 0u);
+}
+
+}  // namespace
+}  // namespace sallyport
