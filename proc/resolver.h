@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "rules/flow.h"
 #include "rules/owner.h"
@@ -33,8 +34,7 @@ class Resolver {
                                     Ownership* ownership) = 0;
 
   // Slow lane. Scans within the deadline, then answers with what it has.
-  virtual void ResolveSlow(const Flow& flow,
-                           std::optional<uint32_t> packet_uid,
+  virtual void ResolveSlow(const Flow& flow, std::optional<uint32_t> packet_uid,
                            Ownership* ownership) = 0;
 
   // Slow lane. Returns `process` with its app's SHA-256 filled in (a new

@@ -1,0 +1,337 @@
+#include "proc/proc_resolver.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "proc/holder_search.h"
+#include "proc/owner_hints.h"
+#include "proc/proc_text.h"
+#include "proc/process_facts.h"
+#include "proc/real_proc_fs.h"
+#include "proc/sock_diag.h"
+#include "proc/socket_finder.h"
+
+namespace sallyport {
+namespace {
+
+using proc::Candidates;
+using proc::FdSlot;
+using proc::FindStatus;
+using proc::OwnerHints;
+using proc::WorkBudget;
+using Lane = ProcessTable::Lane;
+
+// /proc calls of one fast lookup beyond the hints; about 300 us.
+constexpr int kFastCalls = 128;
+// Holders that the packet path confirms and identifies one by one.
+constexpr size_t kMaxFastHolders = 16;
+// Owners beyond these are left out if their app and user are among them: they
+// would be judged alike.
+constexpr size_t kMaxAlikeOwners = 16;
+constexpr size_t kMaxAncestors = 4;
+constexpr size_t kNewestTried = 4;
+constexpr int32_t kInitPid = 1;
+
+class ProcResolver : public Resolver {
+ public:
+  ProcResolver(std::shared_ptr<ProcessTable> table,
+               std::unique_ptr<SocketLookup> lookup,
+               ProcResolverOptions options)
+      : table_(std::move(table)),
+        options_(options),
+        finder_(std::move(lookup), table_->fs(), options.find_udp_twins) {}
+
+  ResolveStatus ResolveFast(const Flow& flow,
+                            std::optional<uint32_t> packet_uid,
+                            Ownership* ownership) override {
+    WorkBudget budget = WorkBudget::Calls(kFastCalls);
+    return Resolve(flow, packet_uid, Lane::kFast, &budget, ownership);
+  }
+
+  void ResolveSlow(const Flow& flow, std::optional<uint32_t> packet_uid,
+                   Ownership* ownership) override {
+    WorkBudget budget = WorkBudget::Until(
+        &table_->now(),
+        table_->NowNs() + absl::ToInt64Nanoseconds(options_.deadline));
+    Resolve(flow, packet_uid, Lane::kSlow, &budget, ownership);
+  }
+
+  std::shared_ptr<const Process> WithSha256(
+      std::shared_ptr<const Process> process) override {
+    return table_->WithSha256(std::move(process));
+  }
+
+  void Describe(const Process& process) override {
+    proc::DescribeProcess(*table_, process);
+  }
+
+ private:
+  enum class Held : uint8_t { kByOwners, kByNobody, kNotKnown };
+
+  ResolveStatus Resolve(const Flow& flow, std::optional<uint32_t> packet_uid,
+                        Lane lane, WorkBudget* budget, Ownership* ownership);
+  // Appends to holders_ who holds the socket.
+  Held FindHolders(const SocketInfo& socket, Lane lane, WorkBudget* budget);
+  // False if the budget ended before everyone was asked.
+  bool TakeIndexed(uint64_t inode, WorkBudget* budget, bool* all_known);
+  void AddAncestors(uint64_t inode, WorkBudget* budget);
+  bool SearchNewest(const SocketInfo& socket, WorkBudget* budget);
+  void AddHolder(const SocketHolder& holder);
+  void NoteOwner(const SocketHolder& holder, uint32_t uid);
+  void AddOwners(uint32_t socket_uid, bool* is_ambiguous, Ownership* ownership);
+  void AddOwner(const SocketHolder& holder, uint32_t socket_uid,
+                bool* is_ambiguous, Ownership* ownership);
+
+  const std::shared_ptr<ProcessTable> table_;  // shared by all resolvers
+  const ProcResolverOptions options_;
+  proc::SocketFinder finder_;
+  OwnerHints hints_;
+  // Of the lookup that runs; kept for their memory.
+  ProcessTable::Holders holders_;
+  ProcessTable::Holders indexed_;
+  std::vector<TrackedPtr> processes_;
+  std::vector<int32_t> fds_;
+};
+
+ResolveStatus ProcResolver::Resolve(const Flow& flow,
+                                    std::optional<uint32_t> packet_uid,
+                                    Lane lane, WorkBudget* budget,
+                                    Ownership* ownership) {
+  *ownership = Ownership();
+  ownership->socket_uid = packet_uid;
+  const bool is_slow = lane == Lane::kSlow;
+  Candidates candidates;
+  FindStatus status = finder_.Find(flow, packet_uid, is_slow, &candidates);
+  if (status == FindStatus::kNeedSlow) return ResolveStatus::kNeedSlow;
+  if (status == FindStatus::kNone) return ResolveStatus::kDone;
+  const uint32_t socket_uid = candidates.sockets[0].uid;
+  ownership->socket_uid = socket_uid;
+
+  const bool is_caught_up = table_->CatchUp(lane, budget);
+  if (!is_caught_up && !is_slow) return ResolveStatus::kNeedSlow;
+  holders_.clear();
+  bool is_ambiguous =
+      candidates.is_guess || !is_caught_up || !table_->index_is_complete();
+  for (const SocketInfo& socket : candidates.sockets) {
+    Held held =
+        socket.inode == 0 ? Held::kByNobody : FindHolders(socket, lane, budget);
+    if (held == Held::kNotKnown && !is_slow) return ResolveStatus::kNeedSlow;
+    if (held != Held::kByOwners) is_ambiguous = true;
+  }
+  if (!is_slow && holders_.size() > kMaxFastHolders) {
+    return ResolveStatus::kNeedSlow;
+  }
+  AddOwners(socket_uid, &is_ambiguous, ownership);
+  if (ownership->owners.empty()) {
+    ownership->confidence = Confidence::kNone;
+  } else {
+    is_ambiguous = is_ambiguous || ownership->owners.size() > 1;
+    ownership->confidence =
+        is_ambiguous ? Confidence::kAmbiguous : Confidence::kExact;
+  }
+  return ResolveStatus::kDone;
+}
+
+ProcResolver::Held ProcResolver::FindHolders(const SocketInfo& socket,
+                                             Lane lane, WorkBudget* budget) {
+  const size_t before = holders_.size();
+  bool all_known = true;
+  if (!TakeIndexed(socket.inode, budget, &all_known)) return Held::kNotKnown;
+  if (holders_.size() > before && all_known) return Held::kByOwners;
+
+  const OwnerHints::Hint* hint = hints_.Search(socket.inode, socket.uid);
+  if (hint != nullptr) AddHolder({hint->process, hint->slots[0]});
+  if (holders_.size() > before) {
+    if (!all_known) AddAncestors(socket.inode, budget);
+    return Held::kByOwners;
+  }
+  hints_.Prune(*table_);
+  if (table_->IsUnheld(socket.inode)) return Held::kByNobody;
+  if (SearchNewest(socket, budget)) return Held::kByOwners;
+  if (lane == Lane::kFast) return Held::kNotKnown;
+
+  proc::SearchResult found =
+      proc::SearchEverybody(*table_, socket.inode, socket.uid, budget);
+  if (found.holder) {
+    NoteOwner(*found.holder, socket.uid);
+    return Held::kByOwners;
+  }
+  if (!found.is_complete) return Held::kNotKnown;
+  table_->NoteUnheld(socket.inode);
+  return Held::kByNobody;
+}
+
+// Those who were seen with the socket, and still have it.
+bool ProcResolver::TakeIndexed(uint64_t inode, WorkBudget* budget,
+                               bool* all_known) {
+  indexed_.clear();
+  *all_known = table_->FindHolders(inode, &indexed_);
+  for (SocketHolder& holder : indexed_) {
+    std::shared_ptr<ProcDir> dir = table_->DirOf(holder.process);
+    if (dir != nullptr && proc::Holds(*dir, holder.slot, inode)) {
+      AddHolder(holder);
+      continue;
+    }
+    // Moved to another descriptor (dup2, as inetd does), or closed.
+    std::optional<FdSlot> slot;
+    if (dir != nullptr) {
+      slot = proc::FindSocket(*dir, 0, inode, budget, &fds_);
+      if (!slot && budget->exhausted()) return false;
+    }
+    if (slot) {
+      holder.slot = *slot;
+      table_->AddHolder(inode, holder);
+      AddHolder(holder);
+    } else {
+      table_->RemoveHolder(inode, *holder.process);
+    }
+  }
+  return true;
+}
+
+// A socket that was seen when a process was first looked at may be older than
+// the process: then an ancestor made it, and has it behind the same number.
+void ProcResolver::AddAncestors(uint64_t inode, WorkBudget* budget) {
+  const ProcessTable::Holders found = holders_;
+  for (const SocketHolder& holder : found) {
+    processes_.clear();
+    table_->Ancestors(*holder.process, kMaxAncestors, &processes_);
+    for (const TrackedPtr& ancestor : processes_) {
+      if (!budget->Take()) return;
+      std::shared_ptr<ProcDir> dir = table_->DirOf(ancestor);
+      if (dir == nullptr || !proc::Holds(*dir, holder.slot, inode)) continue;
+      AddHolder({ancestor, holder.slot});
+      table_->AddHolder(inode, {ancestor, holder.slot});
+    }
+  }
+  table_->NoteAncestorsKnown(inode);
+}
+
+// Young processes that sent nothing yet, then all descriptors of whoever sent
+// last.
+bool ProcResolver::SearchNewest(const SocketInfo& socket, WorkBudget* budget) {
+  processes_.clear();
+  table_->Newest(&socket.uid, kNewestTried, &processes_);
+  hints_.MostRecent(socket.uid, 1, &processes_);
+  std::vector<SocketHolder> likely;
+  table_->LikelyOwners(socket.uid, &likely);
+  for (const SocketHolder& holder : likely) {
+    std::shared_ptr<ProcDir> dir = table_->DirOf(holder.process);
+    if (dir == nullptr || !budget->Take()) continue;
+    if (proc::Holds(*dir, holder.slot, socket.inode)) {
+      NoteOwner(holder, socket.uid);
+      return true;
+    }
+  }
+  for (const TrackedPtr& process : processes_) {
+    std::shared_ptr<ProcDir> dir = table_->DirOf(process);
+    if (dir == nullptr) continue;
+    auto slot = proc::FindSocket(*dir, 0, socket.inode, budget, &fds_);
+    if (slot) {
+      NoteOwner({process, *slot}, socket.uid);
+      return true;
+    }
+  }
+  return false;
+}
+
+void ProcResolver::AddHolder(const SocketHolder& holder) {
+  for (const SocketHolder& known : holders_) {
+    if (known.process == holder.process) return;
+  }
+  holders_.push_back(holder);
+}
+
+void ProcResolver::NoteOwner(const SocketHolder& holder, uint32_t uid) {
+  AddHolder(holder);
+  table_->NoteOwner(uid, holder);
+  std::shared_ptr<ProcDir> dir = table_->DirOf(holder.process);
+  if (dir != nullptr) hints_.Note(holder, std::move(dir), uid);
+}
+
+void ProcResolver::AddOwners(uint32_t socket_uid, bool* is_ambiguous,
+                             Ownership* ownership) {
+  const bool has_others = holders_.size() > 1;
+  for (const SocketHolder& holder : holders_) {
+    // Socket activation: init opened it for the other one (CASES A40).
+    if (has_others && holder.process->id.pid == kInitPid) continue;
+    AddOwner(holder, socket_uid, is_ambiguous, ownership);
+  }
+}
+
+void ProcResolver::AddOwner(const SocketHolder& holder, uint32_t socket_uid,
+                            bool* is_ambiguous, Ownership* ownership) {
+  OwnerHints::Hint* hint = hints_.Find(*holder.process);
+  if (hint == nullptr) {
+    std::shared_ptr<ProcDir> dir = table_->DirOf(holder.process);
+    if (dir == nullptr) return;
+    hint = &hints_.Note(holder, std::move(dir), socket_uid);
+    table_->NoteOwner(socket_uid, holder);
+  }
+  FileStat exe;
+  if (hint->dir->Stat("exe", &exe) != 0) return;  // died meanwhile
+  const uint64_t generation = table_->identity_generation();
+  if (hint->identity == nullptr || !(hint->exe == exe) ||
+      hint->generation != generation || hint->identity->uid != socket_uid) {
+    auto now = table_->Identify(holder.process, *hint->dir, exe, socket_uid);
+    if (now == nullptr) return;
+    // An exec since it was last looked at: the packet may be older, unless the
+    // descriptor cannot have come through the exec (CASES A03).
+    std::shared_ptr<const Process> before = hint->identity;
+    if (before != nullptr && !(hint->exe.id == exe.id)) {
+      std::array<char, 1024> info;
+      int length =
+          hint->dir->Read(proc::FdPath("fdinfo", holder.slot).c_str(), info);
+      std::string_view text(info.data(),
+                            static_cast<size_t>(std::max(length, 0)));
+      if (!proc::IsCloseOnExec(text)) {
+        ownership->owners.push_back(std::move(before));
+        *is_ambiguous = true;
+      }
+    }
+    hint->identity = std::move(now);
+    hint->exe = exe;
+    hint->generation = generation;
+  }
+  auto is_alike = [&](const std::shared_ptr<const Process>& owner) {
+    return owner->app == hint->identity->app &&
+           owner->uid == hint->identity->uid;
+  };
+  auto& owners = ownership->owners;
+  if (owners.size() >= kMaxAlikeOwners &&
+      std::any_of(owners.begin(), owners.end(), is_alike)) {
+    *is_ambiguous = true;
+    return;
+  }
+  owners.push_back(hint->identity);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<ProcessTable>> CreateProcessTable(
+    ProcessTableOptions options) {
+  auto fs = OpenProcFs();
+  if (!fs.ok()) return fs.status();
+  auto table =
+      std::make_shared<ProcessTable>(*std::move(fs), std::move(options));
+  if (absl::Status status = table->Prime(); !status.ok()) return status;
+  return table;
+}
+
+std::unique_ptr<Resolver> CreateProcResolver(
+    std::shared_ptr<ProcessTable> table, std::unique_ptr<SocketLookup> lookup,
+    ProcResolverOptions options) {
+  return std::make_unique<ProcResolver>(std::move(table), std::move(lookup),
+                                        options);
+}
+
+std::unique_ptr<Resolver> CreateProcResolver(
+    std::shared_ptr<ProcessTable> table, ProcResolverOptions options) {
+  auto lookup = OpenSockDiag();
+  return CreateProcResolver(
+      std::move(table), lookup.ok() ? *std::move(lookup) : nullptr, options);
+}
+
+}  // namespace sallyport

@@ -1,0 +1,203 @@
+#include "proc/process_events.h"
+
+#include <arpa/inet.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proc/unique_fd.h"
+
+namespace sallyport {
+namespace {
+
+using proc::UniqueFd;
+
+// Bytes; some 10,000 events.
+constexpr int kReceiveBufferBytes = 4 << 20;
+constexpr int kMaxBatches = 64;
+constexpr size_t kBatch = 64;
+
+// A connector message as it lies in a datagram.
+constexpr size_t kEventAt = sizeof(nlmsghdr) + sizeof(cn_msg);
+constexpr size_t kDataAt = kEventAt + offsetof(proc_event, event_data);
+
+// Values of proc_event::what; older headers keep them inside the struct.
+constexpr uint32_t kNone = 0, kFork = 1, kExec = 2, kExit = 0x80000000;
+
+absl::Status LastError(const char* what) {
+  return absl::UnavailableError(
+      absl::StrCat("process events: ", what, ": ", std::strerror(errno)));
+}
+
+// Births and deaths of threads are left out in the kernel: they would wake us
+// for nothing. Classic BPF loads words in network order, and so compares them.
+bool KeepProcessesOnly(int fd) {
+  constexpr uint32_t kChildPid = kDataAt + 8, kChildTgid = kDataAt + 12;
+  constexpr uint32_t kPid = kDataAt, kTgid = kDataAt + 4;
+  // Jumps count instructions from the next one.
+  std::array<sock_filter, 15> code = {{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kEventAt),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(kNone), 11, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(kExec), 10, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(kExit), 5, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(kFork), 0, 9),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kChildPid),
+      BPF_STMT(BPF_MISC | BPF_TAX, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kChildTgid),
+      BPF_JUMP(BPF_JMP | BPF_JA, 3, 0, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kPid),
+      BPF_STMT(BPF_MISC | BPF_TAX, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kTgid),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  }};
+  sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+                    sizeof(program)) == 0;
+}
+
+bool Listen(int fd) {
+  struct {
+    nlmsghdr header;
+    uint8_t message[sizeof(cn_msg) + sizeof(uint32_t)];
+  } request{};
+  request.header.nlmsg_len = sizeof(request);
+  request.header.nlmsg_type = NLMSG_DONE;
+  cn_msg message{};
+  message.id = {CN_IDX_PROC, CN_VAL_PROC};
+  message.len = sizeof(uint32_t);
+  const uint32_t operation = PROC_CN_MCAST_LISTEN;
+  std::memcpy(request.message, &message, sizeof(message));
+  std::memcpy(request.message + sizeof(message), &operation, sizeof(operation));
+  return send(fd, &request, sizeof(request), 0) >= 0;
+}
+
+class ProcConnector : public ProcessEventSource {
+ public:
+  explicit ProcConnector(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  int fd() const override { return fd_.get(); }
+
+  int Read(std::span<ProcessEvent> events) override {
+    size_t count = 0;
+    while (count < events.size()) {
+      std::array<uint8_t, 512> datagram;
+      ssize_t got =
+          recv(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && count == 0 && errno != EAGAIN) return -errno;
+      if (got < 0) break;
+      if (Parse({datagram.data(), static_cast<size_t>(got)}, &events[count])) {
+        ++count;
+      }
+    }
+    return static_cast<int>(count);
+  }
+
+  // The kernel says nothing at all where it does not let us listen.
+  bool IsAnswered() {
+    std::array<uint8_t, 512> datagram;
+    ssize_t got =
+        recv(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT);
+    return got >= static_cast<ssize_t>(kDataAt + sizeof(uint32_t));
+  }
+
+ private:
+  static bool Parse(std::span<const uint8_t> datagram, ProcessEvent* event) {
+    if (datagram.size() < kDataAt + 16) return false;
+    auto word = [&](size_t at) {
+      uint32_t value;
+      std::memcpy(&value, datagram.data() + at, sizeof(value));
+      return value;
+    };
+    switch (word(kEventAt)) {
+      case kFork:
+        *event = {ProcessEvent::Kind::kFork,
+                  static_cast<int32_t>(word(kDataAt + 12))};
+        return true;
+      case kExec:
+        *event = {ProcessEvent::Kind::kExec,
+                  static_cast<int32_t>(word(kDataAt + 4))};
+        return true;
+      case kExit:
+        *event = {ProcessEvent::Kind::kExit,
+                  static_cast<int32_t>(word(kDataAt + 4))};
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  UniqueFd fd_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ProcessEventSource>> OpenProcessEvents() {
+  UniqueFd fd(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                     NETLINK_CONNECTOR));
+  if (!fd.ok()) return LastError("socket");
+  int bytes = kReceiveBufferBytes;
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+  if (!KeepProcessesOnly(fd.get())) return LastError("filter");
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = CN_IDX_PROC;
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) !=
+      0) {
+    if (errno != EPERM) return LastError("bind");
+    return absl::PermissionDeniedError(
+        "process events: missing CAP_NET_ADMIN in the initial user namespace");
+  }
+  if (!Listen(fd.get())) return LastError("no connector in this namespace");
+  auto source = std::make_unique<ProcConnector>(std::move(fd));
+  if (!source->IsAnswered()) {
+    return absl::UnavailableError(
+        "process events: not in the initial user and pid namespaces, or the "
+        "kernel lacks CONFIG_PROC_EVENTS");
+  }
+  return source;
+}
+
+absl::Status ProcessEventFeed::HandleReadable() {
+  std::array<ProcessEvent, kBatch> events;
+  for (int batch = 0; batch < kMaxBatches; ++batch) {
+    int count = source_->Read(events);
+    if (count == -ENOBUFS) {
+      ++losses_;
+      if (auto status = table_->Resync(); !status.ok()) return status;
+      continue;
+    }
+    if (count < 0) {
+      errno = -count;
+      return LastError("read");
+    }
+    for (int i = 0; i < count; ++i) {
+      switch (events[i].kind) {
+        case ProcessEvent::Kind::kFork:
+          table_->OnFork(events[i].pid);
+          break;
+        case ProcessEvent::Kind::kExec:
+          table_->OnExec(events[i].pid);
+          break;
+        case ProcessEvent::Kind::kExit:
+          table_->OnExit(events[i].pid);
+          break;
+      }
+    }
+    if (count < static_cast<int>(kBatch)) break;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sallyport

@@ -1,0 +1,66 @@
+#ifndef SALLYPORT_PROC_PROCESS_EVENTS_H_
+#define SALLYPORT_PROC_PROCESS_EVENTS_H_
+
+// Births and deaths of processes as the kernel tells them (proc connector).
+// They keep the ProcessTable small and its answers quick; no answer depends on
+// them, for the connector exists in the initial network and pid namespaces
+// only.
+//
+//   auto source = OpenProcessEvents();
+//   if (source.ok()) feed = std::make_unique<ProcessEventFeed>(*source, table);
+//   ... poll feed->fd() for reading ...
+//   feed->HandleReadable();
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "proc/process_table.h"
+
+namespace sallyport {
+
+struct ProcessEvent {
+  enum class Kind : uint8_t { kFork, kExec, kExit };
+  Kind kind = Kind::kFork;
+  int32_t pid = 0;  // of the process born, changed or dead; never a thread's
+  bool operator==(const ProcessEvent&) const = default;
+};
+
+// Kernel surface; the real one is made by OpenProcessEvents, the interface
+// exists for tests. One thread.
+class ProcessEventSource {
+ public:
+  virtual ~ProcessEventSource() = default;
+  virtual int fd() const = 0;  // readable when there are events
+  // Number of events, 0 if there are none now, or a negative errno; -ENOBUFS:
+  // some were lost.
+  virtual int Read(std::span<ProcessEvent> events) = 0;
+};
+
+// Error: Unavailable (not in the initial namespaces, or CONFIG_PROC_EVENTS is
+// not set), PermissionDenied (CAP_NET_ADMIN).
+absl::StatusOr<std::unique_ptr<ProcessEventSource>> OpenProcessEvents();
+
+class ProcessEventFeed {
+ public:
+  ProcessEventFeed(std::unique_ptr<ProcessEventSource> source,
+                   std::shared_ptr<ProcessTable> table)
+      : source_(std::move(source)), table_(std::move(table)) {}
+
+  int fd() const { return source_->fd(); }
+  // Tells the table what happened, until there is nothing to read; a bounded
+  // number of events, so that the caller's other work gets its turn. After a
+  // loss the table looks at everything anew. Error: the source is broken.
+  absl::Status HandleReadable();
+  uint64_t losses() const { return losses_; }
+
+ private:
+  std::unique_ptr<ProcessEventSource> source_;
+  std::shared_ptr<ProcessTable> table_;  // shared with the resolvers
+  uint64_t losses_ = 0;
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_PROC_PROCESS_EVENTS_H_

@@ -1,0 +1,329 @@
+#include "proc/process_table.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "proc/proc_text.h"
+
+namespace sallyport {
+
+using proc::FdSlot;
+using proc::SocketIndex;
+using proc::WorkBudget;
+
+namespace {
+
+constexpr size_t kFewProcesses = 64;
+constexpr size_t kMaxLooksForFew = 256;
+constexpr size_t kStatusBytes = 4096;  // "Uid:" stands in the first 300
+
+std::optional<uint32_t> EffectiveUid(ProcDir& dir, uint32_t socket_uid) {
+  // The directory belongs to the effective uid, or to root if the process may
+  // not be dumped (a changed uid, a setuid program): then `status` tells.
+  FileStat self;
+  if (dir.Stat(".", &self) != 0) return std::nullopt;
+  if (self.uid != 0 && self.uid == socket_uid) return self.uid;
+  std::array<char, kStatusBytes> text;
+  int length = dir.Read("status", text);
+  if (length <= 0) return std::nullopt;
+  return proc::ParseEffectiveUid({text.data(), static_cast<size_t>(length)});
+}
+
+}  // namespace
+
+void ProcessTable::Insert(const TrackedPtr& process) {
+  absl::MutexLock lock(&mutex_);
+  if (processes_.size() >= options_.max_processes) {
+    TrackedPtr oldest = by_age_.begin()->second;
+    ForgetLocked(*oldest);
+    index_is_complete_ = false;
+  }
+  processes_[process->id.pid] = process;
+  by_age_[process->age] = process;
+  OpenedLocked(process);
+}
+
+void ProcessTable::OpenedLocked(const TrackedPtr& process) {
+  ++open_dirs_;
+  open_order_.push_back(process);
+  if (open_dirs_ > options_.max_open_dirs) {
+    CloseSomeLocked(options_.max_open_dirs);
+  }
+}
+
+// Second chance: who was used since the hand last came by stays open.
+void ProcessTable::CloseSomeLocked(size_t keep) {
+  size_t looks = 2 * open_order_.size();
+  while (open_dirs_ > keep && !open_order_.empty() && looks-- > 0) {
+    TrackedPtr process = std::move(open_order_.front());
+    open_order_.pop_front();
+    if (process->dir_ == nullptr) continue;
+    if (std::exchange(process->recently_used_, false)) {
+      open_order_.push_back(std::move(process));
+    } else {
+      CloseDirLocked(*process);
+    }
+  }
+}
+
+void ProcessTable::CloseDirLocked(TrackedProcess& process) {
+  if (process.dir_ == nullptr) return;
+  process.dir_.reset();
+  --open_dirs_;
+}
+
+void ProcessTable::ForgetLocked(TrackedProcess& process) {
+  if (std::exchange(process.gone_, true)) return;
+  for (uint32_t inode : process.inodes_) {
+    index_.Remove(inode, process.id.pid);
+  }
+  process.inodes_.clear();
+  process.current_.reset();
+  CloseDirLocked(process);
+  // `process` may die with its last entry: copy what is used afterwards.
+  uint64_t age = process.age;
+  auto known = processes_.find(process.id.pid);
+  if (known != processes_.end() && known->second.get() == &process) {
+    processes_.erase(known);
+  }
+  by_age_.erase(age);
+  // Entries of open_order_ whose directory is closed pile up: clear them out.
+  if (open_order_.size() > 2 * open_dirs_ + 64) {
+    std::erase_if(open_order_,
+                  [](const TrackedPtr& p) { return p->dir_ == nullptr; });
+  }
+}
+
+void ProcessTable::Forget(const TrackedPtr& process) {
+  absl::MutexLock lock(&mutex_);
+  ForgetLocked(*process);
+}
+
+TrackedPtr ProcessTable::Find(int32_t pid) {
+  absl::MutexLock lock(&mutex_);
+  auto known = processes_.find(pid);
+  return known == processes_.end() ? nullptr : known->second;
+}
+
+void ProcessTable::Ancestors(const TrackedProcess& process, size_t limit,
+                             std::vector<TrackedPtr>* out) {
+  absl::MutexLock lock(&mutex_);
+  int32_t pid = process.parent_pid;
+  while (out->size() < limit && pid > 1) {
+    auto parent = processes_.find(pid);
+    // A parent is older than its child: else the number was used again.
+    if (parent == processes_.end() ||
+        parent->second->id.start_ticks > process.id.start_ticks) {
+      return;
+    }
+    out->push_back(parent->second);
+    pid = parent->second->parent_pid;
+  }
+}
+
+void ProcessTable::Newest(const uint32_t* uid, size_t limit,
+                          std::vector<TrackedPtr>* out) {
+  absl::MutexLock lock(&mutex_);
+  // Of a few of many: the packet path does not walk a table of thousands.
+  size_t looks = limit < kFewProcesses ? kMaxLooksForFew : by_age_.size();
+  for (auto it = by_age_.rbegin(); it != by_age_.rend(); ++it) {
+    if (limit == 0 || looks-- == 0) return;
+    const TrackedPtr& process = it->second;
+    if (uid != nullptr && process->owner_uid != *uid &&
+        process->owner_uid != 0) {
+      continue;
+    }
+    out->push_back(process);
+    --limit;
+  }
+}
+
+// --- who was seen with a socket ---
+
+bool ProcessTable::FindHolders(uint64_t inode, Holders* holders) {
+  absl::MutexLock lock(&mutex_);
+  SocketIndex::Entry* entry = index_.Find(static_cast<uint32_t>(inode));
+  if (entry == nullptr) return true;
+  for (const SocketIndex::Holding& holding : entry->holdings) {
+    auto process = processes_.find(holding.pid);
+    if (process == processes_.end()) continue;
+    holders->push_back({process->second, holding.slot});
+  }
+  return entry->ancestors_known;
+}
+
+void ProcessTable::IndexLocked(TrackedProcess& process, uint32_t inode,
+                               FdSlot slot) {
+  if (!index_.Add(inode, {process.id.pid, slot})) {
+    index_is_complete_ = false;
+    return;
+  }
+  process.inodes_.push_back(inode);
+}
+
+void ProcessTable::AddHolder(uint64_t inode, const SocketHolder& holder) {
+  absl::MutexLock lock(&mutex_);
+  if (holder.process->gone_) return;
+  IndexLocked(*holder.process, static_cast<uint32_t>(inode), holder.slot);
+}
+
+void ProcessTable::RemoveHolder(uint64_t inode, const TrackedProcess& process) {
+  absl::MutexLock lock(&mutex_);
+  if (!process.gone_) {
+    index_.Remove(static_cast<uint32_t>(inode), process.id.pid);
+  }
+}
+
+void ProcessTable::NoteAncestorsKnown(uint64_t inode) {
+  absl::MutexLock lock(&mutex_);
+  SocketIndex::Entry* entry = index_.Find(static_cast<uint32_t>(inode));
+  if (entry != nullptr) entry->ancestors_known = true;
+}
+
+void ProcessTable::Rescan(const TrackedPtr& process, WorkBudget* budget) {
+  std::shared_ptr<ProcDir> dir = DirOf(process);
+  if (dir == nullptr) return;
+  int32_t next_fd = 0;
+  std::vector<int32_t> fds;
+  std::vector<proc::HeldSocket> held;
+  auto result = proc::ScanSockets(*dir, 0, &next_fd, budget, &fds, &held);
+  absl::MutexLock lock(&mutex_);
+  if (process->gone_) return;
+  if (result == proc::ScanResult::kComplete) {
+    for (uint32_t inode : process->inodes_) {
+      index_.Remove(inode, process->id.pid);
+    }
+    process->inodes_.clear();
+  }
+  for (const proc::HeldSocket& socket : held) {
+    IndexLocked(*process, socket.inode, {0, socket.fd});
+  }
+}
+
+// --- identity ---
+
+std::shared_ptr<const Process> ProcessTable::Identify(const TrackedPtr& process,
+                                                      ProcDir& dir,
+                                                      const FileStat& exe,
+                                                      uint32_t socket_uid) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (process->gone_) return nullptr;
+    if (process->current_ != nullptr && process->exe_ == exe &&
+        process->current_->uid == socket_uid) {
+      return process->current_;
+    }
+  }
+  std::shared_ptr<const App> app = apps_.Get(dir, exe);
+  std::optional<uint32_t> uid = EffectiveUid(dir, socket_uid);
+  if (app == nullptr || !uid) return nullptr;
+  absl::MutexLock lock(&mutex_);
+  if (process->current_ != nullptr && process->current_->app == app &&
+      process->current_->uid == *uid) {
+    return process->current_;
+  }
+  auto made = std::make_shared<Process>();
+  made->id = process->id;
+  made->parent_pid = process->parent_pid;
+  made->uid = *uid;
+  made->app = std::move(app);
+  if (!process->gone_) {
+    process->current_ = made;
+    process->exe_ = exe;
+  }
+  return made;
+}
+
+std::shared_ptr<const Process> ProcessTable::WithSha256(
+    std::shared_ptr<const Process> process) {
+  if (process == nullptr || process->app == nullptr) return process;
+  TrackedPtr tracked = Find(process->id.pid);
+  if (tracked == nullptr || !(tracked->id == process->id)) return process;
+  std::shared_ptr<ProcDir> dir = DirOf(tracked);
+  if (dir == nullptr) return process;
+  auto app = apps_.WithSha256(*dir, process->app);
+  if (!app.ok()) return process;
+  auto made = std::make_shared<Process>();
+  made->id = process->id;
+  made->parent_pid = process->parent_pid;
+  made->uid = process->uid;
+  made->app = *std::move(app);
+  absl::MutexLock lock(&mutex_);
+  if (!tracked->gone_) tracked->current_ = made;
+  identity_generation_.fetch_add(1);
+  return made;
+}
+
+// --- likely owners ---
+
+void ProcessTable::NoteOwner(uint32_t uid, const SocketHolder& holder) {
+  absl::MutexLock lock(&mutex_);
+  if (owners_.size() >= kMaxUids && !owners_.contains(uid)) owners_.clear();
+  std::deque<SocketHolder>& owners = owners_[uid];
+  std::erase_if(owners, [&](const SocketHolder& known) {
+    return known.process->gone_ ||
+           (known.process == holder.process && known.slot == holder.slot);
+  });
+  owners.push_front(holder);
+  if (owners.size() > kMaxOwnersPerUid) owners.pop_back();
+}
+
+void ProcessTable::LikelyOwners(uint32_t uid, std::vector<SocketHolder>* out) {
+  absl::MutexLock lock(&mutex_);
+  auto owners = owners_.find(uid);
+  if (owners == owners_.end()) return;
+  for (const SocketHolder& holder : owners->second) {
+    if (!holder.process->gone_) out->push_back(holder);
+  }
+}
+
+void ProcessTable::NoteUnheld(uint64_t inode) {
+  absl::MutexLock lock(&mutex_);
+  if (unheld_.size() >= kMaxUnheld) unheld_.clear();
+  unheld_[inode] = options_.now() + kUnheldNs;
+}
+
+bool ProcessTable::IsUnheld(uint64_t inode) {
+  absl::MutexLock lock(&mutex_);
+  auto known = unheld_.find(inode);
+  if (known == unheld_.end()) return false;
+  if (options_.now() < known->second) return true;
+  unheld_.erase(known);
+  return false;
+}
+
+// --- process events ---
+
+void ProcessTable::OnFork(int32_t pid) {
+  absl::MutexLock work(&work_mutex_);
+  // The cursor will come to a newer one by itself. An older one that is not
+  // known was looked for too early.
+  if (pid > cursor_.newest() || Find(pid) != nullptr) return;
+  cursor_.NoteDue(pid);
+  PublishProgress();
+}
+
+void ProcessTable::OnExec(int32_t pid) {
+  absl::MutexLock lock(&mutex_);
+  auto known = processes_.find(pid);
+  if (known != processes_.end()) known->second->current_.reset();
+}
+
+void ProcessTable::OnExit(int32_t pid) {
+  // Late events speak of a pid that may be in use again.
+  TrackedPtr process = Find(pid);
+  if (process != nullptr && !IsAlive(process)) Forget(process);
+}
+
+size_t ProcessTable::process_count() const {
+  absl::MutexLock lock(&mutex_);
+  return processes_.size();
+}
+
+size_t ProcessTable::open_dir_count() const {
+  absl::MutexLock lock(&mutex_);
+  return open_dirs_;
+}
+
+}  // namespace sallyport

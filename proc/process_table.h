@@ -1,0 +1,222 @@
+#ifndef SALLYPORT_PROC_PROCESS_TABLE_H_
+#define SALLYPORT_PROC_PROCESS_TABLE_H_
+
+// ProcessTable: every process of the machine that could hold a socket, and what
+// was seen in its descriptor table. Shared by all Resolvers and the process
+// events; thread-safe. Two locks: `work_mutex_` is held while new processes are
+// looked at (so that a thread that needs them waits for at most one process),
+// `mutex_` around the maps, for well under a microsecond.
+//
+// What makes an answer complete: each process is scanned once, when it is first
+// seen, and that is before the first lookup after its birth. A socket that no
+// scan has seen was made later, by the process where it is found, and nobody
+// can have inherited it before it existed. A socket that a scan has seen may be
+// inherited: then all who were seen with it, and their ancestors, are asked.
+// Sockets passed over a unix socket are outside of this (LIMITATIONS).
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "proc/app_cache.h"
+#include "proc/fd_scan.h"
+#include "proc/pid_cursor.h"
+#include "proc/proc_fs.h"
+#include "proc/socket_index.h"
+#include "proc/work_budget.h"
+#include "rules/owner.h"
+
+namespace sallyport {
+
+// One process from birth to death. Its open directory goes stale with it, so an
+// entry never comes to mean another process.
+class TrackedProcess {
+ public:
+  struct Birth {
+    ProcessId id;
+    int32_t parent_pid = 0;  // when first seen
+    uint32_t owner_uid = 0;  // of /proc/PID: the effective uid, or 0
+    uint64_t age = 0;        // ascending in the order of being seen
+  };
+  explicit TrackedProcess(const Birth& birth)
+      : id(birth.id),
+        parent_pid(birth.parent_pid),
+        owner_uid(birth.owner_uid),
+        age(birth.age) {}
+
+  const ProcessId id;
+  const int32_t parent_pid;
+  const uint32_t owner_uid;
+  const uint64_t age;
+
+ private:
+  friend class ProcessTable;
+  // Guarded by ProcessTable::mutex_.
+  std::shared_ptr<ProcDir> dir_;  // null: closed to save descriptors, or gone
+  bool gone_ = false;
+  bool recently_used_ = true;
+  std::vector<uint32_t> inodes_;  // in the index with our pid
+  std::shared_ptr<const Process> current_;
+  FileStat exe_;  // of current_
+  // Guarded by ProcessTable::work_mutex_.
+  int32_t next_fd_ = 0;  // where its first scan goes on
+};
+using TrackedPtr = std::shared_ptr<TrackedProcess>;
+
+struct SocketHolder {
+  TrackedPtr process;
+  proc::FdSlot slot;
+};
+
+struct ProcessTableOptions {
+  size_t max_processes = 65'536;
+  size_t max_open_dirs = 4'096;
+  proc::NowFunction now = proc::MonotonicNow;
+};
+
+class ProcessTable {
+ public:
+  explicit ProcessTable(std::shared_ptr<ProcFs> fs,
+                        ProcessTableOptions options = {});
+  ProcessTable(const ProcessTable&) = delete;
+  ProcessTable& operator=(const ProcessTable&) = delete;
+
+  // Scans everything, however long it takes. Call once before the first
+  // lookup. Error: /proc cannot be listed.
+  absl::Status Prime();
+  // As Prime, but only what is not known yet: after process events were lost.
+  absl::Status Resync();
+
+  // Looks at every process born since the last call. True if none is left
+  // unseen. The packet path does not list /proc and returns false instead.
+  enum class Lane : uint8_t { kFast, kSlow };
+  bool CatchUp(Lane lane, proc::WorkBudget* budget);
+
+  // --- who was seen with a socket ---
+  using Holders = absl::InlinedVector<SocketHolder, 4>;
+  // Returns whether their ancestors are among them already.
+  bool FindHolders(uint64_t inode, Holders* holders);
+  void AddHolder(uint64_t inode, const SocketHolder& holder);
+  void RemoveHolder(uint64_t inode, const TrackedProcess& process);
+  void NoteAncestorsKnown(uint64_t inode);
+  // False: the index ran full, so "not in it" proves nothing.
+  bool index_is_complete() const { return index_is_complete_.load(); }
+
+  // --- processes ---
+  TrackedPtr Find(int32_t pid);
+  // Parent, grandparent... at most `limit`, without pid 1.
+  void Ancestors(const TrackedProcess& process, size_t limit,
+                 std::vector<TrackedPtr>* out);
+  // Newest first. `uid`: only those whose directory belongs to it or to root.
+  void Newest(const uint32_t* uid, size_t limit, std::vector<TrackedPtr>* out);
+  // The open directory; null if the process is gone.
+  std::shared_ptr<ProcDir> DirOf(const TrackedPtr& process);
+  // Reads all its descriptors anew into the index.
+  void Rescan(const TrackedPtr& process, proc::WorkBudget* budget);
+  void Forget(const TrackedPtr& process);
+  // True if the process still exists.
+  bool IsAlive(const TrackedPtr& process);
+
+  // --- identity ---
+  // What `process` is now. `exe` was just read from `dir`. Null: no app.
+  std::shared_ptr<const Process> Identify(const TrackedPtr& process,
+                                          ProcDir& dir, const FileStat& exe,
+                                          uint32_t socket_uid);
+  std::shared_ptr<const Process> WithSha256(
+      std::shared_ptr<const Process> process);
+  // Counts changes that make a remembered Process out of date though its
+  // executable is the same: a hash came to be known.
+  uint64_t identity_generation() const { return identity_generation_.load(); }
+
+  // --- likely owners, shared between the resolvers ---
+  static constexpr size_t kMaxOwnersPerUid = 16;
+  void NoteOwner(uint32_t uid, const SocketHolder& holder);
+  void LikelyOwners(uint32_t uid, std::vector<SocketHolder>* out);
+  // A full search found nobody holding it (a kernel socket, or in flight).
+  void NoteUnheld(uint64_t inode);
+  bool IsUnheld(uint64_t inode);
+
+  // --- process events: speed only, nothing depends on them ---
+  void OnFork(int32_t pid);
+  void OnExec(int32_t pid);
+  void OnExit(int32_t pid);
+
+  size_t process_count() const;
+  size_t open_dir_count() const;
+  ProcFs& fs() { return *fs_; }
+  int64_t NowNs() const { return options_.now(); }
+  const proc::NowFunction& now() const { return options_.now; }
+
+ private:
+  static constexpr int64_t kUnheldNs = 1'000'000'000;
+  static constexpr size_t kMaxUnheld = 1024;
+  static constexpr size_t kMaxUids = 1024;
+
+  absl::Status List();
+  bool Step(proc::WorkBudget* budget, bool* more)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+  bool AdvanceCursor(Lane lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+  void LookAt(proc::PidCursor::Due due)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+  int OpenDir(int32_t pid, std::unique_ptr<ProcDir>* dir);
+  bool FinishScan(const TrackedPtr& process, proc::WorkBudget* budget)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+  void SweepSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+  void PublishProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+
+  void Insert(const TrackedPtr& process);
+  void IndexLocked(TrackedProcess& process, uint32_t inode, proc::FdSlot slot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetLocked(TrackedProcess& process)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OpenedLocked(const TrackedPtr& process)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CloseSomeLocked(size_t keep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CloseDirLocked(TrackedProcess& process)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Constant after construction.
+  const std::shared_ptr<ProcFs> fs_;
+  const ProcessTableOptions options_;
+
+  // Read without a lock on the packet path. Released after the maps were
+  // changed, acquired before they are read.
+  std::atomic<int32_t> seen_pid_{0};
+  std::atomic<int64_t> next_due_ns_{proc::PidCursor::kNeverNs};
+  std::atomic<bool> has_backlog_{false};
+  std::atomic<bool> index_is_complete_{true};
+  std::atomic<uint64_t> identity_generation_{0};
+
+  absl::Mutex work_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  proc::PidCursor cursor_ ABSL_GUARDED_BY(work_mutex_);
+  std::deque<proc::PidCursor::Due> todo_ ABSL_GUARDED_BY(work_mutex_);
+  std::deque<TrackedPtr> unscanned_ ABSL_GUARDED_BY(work_mutex_);
+  std::vector<int32_t> sweep_ ABSL_GUARDED_BY(work_mutex_);
+  std::vector<int32_t> fds_ ABSL_GUARDED_BY(work_mutex_);  // scratch
+  std::vector<proc::HeldSocket> held_ ABSL_GUARDED_BY(work_mutex_);
+
+  mutable absl::Mutex mutex_;
+  absl::flat_hash_map<int32_t, TrackedPtr> processes_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint64_t, TrackedPtr> by_age_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_age_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::deque<TrackedPtr> open_order_ ABSL_GUARDED_BY(mutex_);
+  size_t open_dirs_ ABSL_GUARDED_BY(mutex_) = 0;
+  proc::SocketIndex index_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint32_t, std::deque<SocketHolder>> owners_
+      ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, int64_t> unheld_ ABSL_GUARDED_BY(mutex_);
+
+  proc::AppCache apps_;  // thread-safe by itself
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_PROC_PROCESS_TABLE_H_
