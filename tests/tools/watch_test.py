@@ -57,6 +57,17 @@ class Screen:
                 raise AssertionError(f"no {pattern!r} in {self.text!r}")
             self.read(0.2)
 
+    def wait_for_frame(self, pattern):
+        """The first whole frame that shows `pattern`."""
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            for frame in re.findall(r"\x1b\[H(.*?)\x1b\[J", self.text, re.S):
+                if re.search(pattern, frame):
+                    return frame
+            if time.monotonic() > end:
+                raise AssertionError(f"no {pattern!r} in {self.text!r}")
+            self.read(0.2)
+
     def key(self, key):
         os.write(self.master, key.encode())
 
@@ -116,9 +127,8 @@ class WatchTest(unittest.TestCase):
 
     def test_shows_header_and_flows_newest_first_and_q_quits(self):
         screen = self.watch()
-        screen.wait_for(r"would deny")
         screen.wait_for(r"enforce +0 flows/s +verdict p50 41 us p99 120 us")
-        frame = screen.text[screen.text.rfind("\x1b[H"):]
+        frame = screen.wait_for_frame("would deny")
         self.assertLess(frame.index("/usr/bin/nc"), frame.index("curl"))
         self.assertLess(frame.index("curl"), frame.index("/usr/bin/wget"))
         self.assertIn("\x1b[31mdeny", frame)
@@ -133,10 +143,7 @@ class WatchTest(unittest.TestCase):
             screen.wait_for(r"\x1b\[H[^\x1b]*\x1b\[K")
             screen.text = screen.text[:screen.text.index("\x1b[H")]
             screen.resize(8, 77)
-            screen.wait_for(r"q quit")
-            frame = re.search(r"\x1b\[H(.*?)\x1b\[J", screen.text[
-                screen.text.rfind("\x1b[H", 0, screen.text.rfind("q quit")):],
-                re.S).group(1)
+            frame = screen.wait_for_frame("q quit")
             lines = frame.replace("\r", "").split("\n")
             self.assertEqual(len(lines), 8)
             for line in lines:
