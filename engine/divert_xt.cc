@@ -36,7 +36,6 @@ using RulePtr = std::unique_ptr<nftnl_rule, RuleFree>;
 
 RulePtr NewRule(const char* table, const char* chain) {
   RulePtr rule(nftnl_rule_alloc());
-  nftnl_rule_set_u32(rule.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
   nftnl_rule_set_str(rule.get(), NFTNL_RULE_TABLE, table);
   nftnl_rule_set_str(rule.get(), NFTNL_RULE_CHAIN, chain);
   return rule;
@@ -112,6 +111,20 @@ void AddScratchChain(NftBatch* batch) {
   });
 }
 
+// Returns errno.
+int TryInScratch(NftSocket& socket, QueueExpression how, uint16_t family) {
+  NftBatch batch(family);
+  AddScratchChain(&batch);
+  RulePtr rule = NewRule(kScratchTable, kAskChain);
+  if (how == QueueExpression::kNative) {
+    AddNativeQueue(rule.get(), 0);
+  } else {
+    AddXtQueue(rule.get(), {.queuenum = 0, .queues_total = 1, .flags = 0});
+  }
+  AddRule(&batch, rule.get());
+  return socket.Run(std::move(batch), NftBatch::End::kCheck);
+}
+
 }  // namespace
 
 absl::Status ProbeQueueExpression(NftSocket& socket, QueueExpression how) {
@@ -124,16 +137,13 @@ absl::Status ProbeQueueExpression(NftSocket& socket, QueueExpression how) {
   if (int error = socket.Run(std::move(scratch), NftBatch::End::kCheck)) {
     return NftErrorToStatus(error, "cannot make an nftables table");
   }
-  NftBatch batch(NFPROTO_INET);
-  AddScratchChain(&batch);
-  RulePtr rule = NewRule(kScratchTable, kAskChain);
-  if (native) {
-    AddNativeQueue(rule.get(), 0);
-  } else {
-    AddXtQueue(rule.get(), {.queuenum = 0, .queues_total = 1, .flags = 0});
+  int error = TryInScratch(socket, how, NFPROTO_INET);
+  if (error != 0 && !native) {
+    // For family inet the kernel cannot name the module of an xtables target,
+    // for IPv4 it can; once loaded, the target is there for both.
+    TryInScratch(socket, how, NFPROTO_IPV4);
+    error = TryInScratch(socket, how, NFPROTO_INET);
   }
-  AddRule(&batch, rule.get());
-  const int error = socket.Run(std::move(batch), NftBatch::End::kCheck);
   if (error == 0) return absl::OkStatus();
   if (error == EPERM) {
     return NftErrorToStatus(error, "cannot add a queue rule");
