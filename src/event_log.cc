@@ -202,10 +202,10 @@ void EventLog::SendToJournal(const DecisionRecord& record,
   AppendField("SALLYPORT_REASON", ReasonName(record.decision.reason), &entry_);
   AppendField("SALLYPORT_EVENT", json, &entry_);
 
-  const std::string& path = options_.path;
+  std::string_view name = options_.path;
+  if (name.empty()) name = kJournalSocket;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  const std::string_view name = path.empty() ? kJournalSocket : path;
   name.copy(address.sun_path, sizeof(address.sun_path) - 1);
   const ssize_t sent =
       sendto(fd_, entry_.data(), entry_.size(), MSG_DONTWAIT | MSG_NOSIGNAL,

@@ -78,6 +78,11 @@ absl::Status PrepareTable(SqliteDb& db, const std::string& name, Table* table) {
   return status;
 }
 
+int64_t CostOf(const StoredEvent& event) {
+  return kRowOverheadBytes +
+         static_cast<int64_t>(event.app.size() + event.json.size());
+}
+
 // Runs a prune statement whose parameters are bound; the number of rows.
 absl::StatusOr<int64_t> RunPrune(SqliteStatement& prune, Table& table) {
   int64_t rows = 0;
@@ -124,8 +129,7 @@ class History::Db {
   absl::Status Insert(const StoredEvent& event) {
     Table& table = event.violation ? violation : flow;
     const std::string app = Escape(event.app);
-    const int64_t cost = kRowOverheadBytes +
-                         static_cast<int64_t>(app.size() + event.json.size());
+    const int64_t cost = CostOf(event);
     SqliteStatement& insert = table.insert;
     insert.Bind(1, event.time_ns);
     if (event.uid.has_value()) {
@@ -152,35 +156,34 @@ class History::Db {
     return (*pages - *free_pages) * *page_bytes;
   }
 
-  // Deletes what is too old or too much, at most about `max_rows`.
-  absl::Status Prune(const HistoryLimits& limits, int64_t now_ns,
-                     int64_t max_rows) {
-    const int64_t oldest_ns = now_ns - absl::ToInt64Nanoseconds(limits.max_age);
-    for (Table* table : {&violation, &flow}) {
-      table->prune_aged.Bind(1, max_rows);
-      table->prune_aged.Bind(2, oldest_ns);
-      const auto aged = RunPrune(table->prune_aged, *table);
+  // Deletes what is too old, and makes room for `events`; at most about
+  // twice as many rows, so that a lowered limit is reached by and by, and a
+  // clock that leaps does not cost the whole history at once.
+  absl::Status MakeRoom(const HistoryLimits& limits,
+                        std::span<const StoredEvent> events) {
+    const auto max_rows =
+        2 * (static_cast<int64_t>(events.size()) + kPruneRows);
+    int64_t newest_ns = 0;
+    int64_t incoming[2] = {0, 0};
+    for (const StoredEvent& event : events) {
+      newest_ns = std::max(newest_ns, event.time_ns);
+      incoming[event.violation ? 0 : 1] += CostOf(event);
+    }
+    const int64_t oldest_ns =
+        newest_ns - absl::ToInt64Nanoseconds(limits.max_age);
+    Table* const tables[2] = {&violation, &flow};
+    for (size_t i = 0; i < 2; ++i) {
+      const auto aged = PruneAged(*tables[i], oldest_ns, max_rows);
       if (!aged.ok()) return aged.status();
-      int64_t rows = 0;
-      while (table->bytes > limits.max_bytes / 2 && rows < max_rows) {
-        const auto pruned = PruneOldest(*table);
+      const int64_t room = limits.max_bytes / 2 - incoming[i];
+      for (int64_t rows = 0; tables[i]->bytes > room && rows < max_rows;) {
+        const auto pruned = PruneOldest(*tables[i]);
         if (!pruned.ok()) return pruned.status();
         if (*pruned == 0) break;
         rows += *pruned;
       }
     }
-    // Costs are an estimate (pages are never quite full); the file is not.
-    for (int64_t rows = 0; rows < max_rows;) {
-      const auto used = UsedBytes();
-      if (!used.ok()) return used.status();
-      if (*used <= limits.max_bytes) break;
-      const auto pruned =
-          PruneOldest(violation.bytes > flow.bytes ? violation : flow);
-      if (!pruned.ok()) return pruned.status();
-      if (*pruned == 0) break;
-      rows += *pruned;
-    }
-    return absl::OkStatus();
+    return FitFile(limits.max_bytes - incoming[0] - incoming[1], max_rows);
   }
 
   absl::Status SaveBudget() {
@@ -199,6 +202,28 @@ class History::Db {
   }
 
  private:
+  // Costs are an estimate (pages are never quite full); the file is not.
+  absl::Status FitFile(int64_t room, int64_t max_rows) {
+    for (int64_t rows = 0; rows < max_rows;) {
+      const auto used = UsedBytes();
+      if (!used.ok()) return used.status();
+      if (*used <= room) break;
+      const auto pruned =
+          PruneOldest(violation.bytes > flow.bytes ? violation : flow);
+      if (!pruned.ok()) return pruned.status();
+      if (*pruned == 0) break;
+      rows += *pruned;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<int64_t> PruneAged(Table& table, int64_t oldest_ns,
+                                    int64_t max_rows) {
+    table.prune_aged.Bind(1, max_rows);
+    table.prune_aged.Bind(2, oldest_ns);
+    return RunPrune(table.prune_aged, table);
+  }
+
   absl::StatusOr<int64_t> PruneOldest(Table& table) {
     table.prune_oldest.Bind(1, kPruneRows);
     return RunPrune(table.prune_oldest, table);
@@ -323,17 +348,11 @@ absl::Status History::Append(std::span<const StoredEvent> events) {
 absl::Status History::AppendTo(Db& db, std::span<const StoredEvent> events) {
   absl::Status status = db.db.Exec("BEGIN IMMEDIATE");
   if (!status.ok()) return status;
-  int64_t now_ns = 0;
+  status = db.MakeRoom(limits_, events);
   for (const StoredEvent& event : events) {
-    now_ns = std::max(now_ns, event.time_ns);
-    status = db.Insert(event);
     if (!status.ok()) return status;
+    status = db.Insert(event);
   }
-  // Twice what came in, so that a lowered limit is reached by and by, and a
-  // clock that leaps does not cost the whole history at once.
-  const auto max_rows =
-      2 * static_cast<int64_t>(events.size()) + 2 * kPruneRows;
-  status = db.Prune(limits_, now_ns, max_rows);
   if (status.ok()) status = db.SaveBudget();
   if (status.ok()) status = db.db.Exec("COMMIT");
   return status;
