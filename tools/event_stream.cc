@@ -38,7 +38,7 @@ void SseParser::Line(std::string_view line, std::deque<std::string>* events) {
   if (!line.starts_with(kData)) return;  // event, id, retry, comment
   line.remove_prefix(kData.size());
   if (line.starts_with(' ')) line.remove_prefix(1);
-  if (data_.size() + line.size() > kMaxLineBytes) return;
+  if (data_.size() + line.size() >= kMaxLineBytes) return;
   AppendTo(&data_, data_.empty() ? "" : "\n", line);
 }
 

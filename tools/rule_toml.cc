@@ -19,7 +19,8 @@ constexpr const char* kFields[] = {
 
 bool IsDefault(const std::string& field, const Json& value) {
   if (value.is_null()) return true;
-  if (value.is_array() || value.is_string()) return value.empty();
+  if (value.is_array()) return value.empty();
+  if (value.is_string()) return value == "";
   if (field == "priority") return value == 0;
   if (field == "enabled" || field == "log") return value == true;
   return false;

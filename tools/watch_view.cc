@@ -34,6 +34,30 @@ Shares SharesOf(size_t columns) {
   return {app, dest, rest - app - dest};
 }
 
+// One line, field by field, that never gets wider than the terminal.
+class LineOfFields {
+ public:
+  LineOfFields(size_t columns, bool colour) : left_(columns), colour_(colour) {}
+
+  void Add(std::string_view text, size_t columns,
+           Colour paint = Colour::kNone) {
+    if (!out_.empty()) {
+      const size_t gap = std::min(kGap, left_);
+      out_.append(gap, ' ');
+      left_ -= gap;
+    }
+    columns = std::min(columns, left_);
+    AppendTo(&out_, Paint(paint, Fit(text, columns), colour_));
+    left_ -= columns;
+  }
+  std::string Take() { return std::move(out_); }
+
+ private:
+  size_t left_;
+  const bool colour_;
+  std::string out_;
+};
+
 }  // namespace
 
 void WatchView::AddEvent(std::string json) {
@@ -93,13 +117,16 @@ std::string WatchView::EventRowText(const std::string& text,
   }
   const EventRow row = RowOf(event);
   const Shares shares = SharesOf(columns);
-  const std::string gap(kGap, ' ');
   const std::string app =
       row.pid.empty() ? row.app : Concat(row.app, " [", row.pid, "]");
-  return Concat(Paint(Colour::kDim, Fit(row.time, kTimeColumns), colour_), gap,
-                Paint(row.colour, Fit(row.verdict, kVerdictColumns), colour_),
-                gap, Fit(app, shares.app), gap, Fit(row.dest, shares.dest), gap,
-                Fit(row.proto, kProtoColumns), gap, Fit(row.why, shares.why));
+  LineOfFields line(columns, colour_);
+  line.Add(row.time, kTimeColumns, Colour::kDim);
+  line.Add(row.verdict, kVerdictColumns, row.colour);
+  line.Add(app, shares.app);
+  line.Add(row.dest, shares.dest);
+  line.Add(row.proto, kProtoColumns);
+  line.Add(row.why, shares.why);
+  return line.Take();
 }
 
 std::string WatchView::Render(TerminalSize size) const {
@@ -111,15 +138,14 @@ std::string WatchView::Render(TerminalSize size) const {
                                           : Colour::kYellow;
   lines.push_back(Paint(header, Fit(HeaderLine(), columns), colour_));
   const Shares shares = SharesOf(columns);
-  const std::string gap(kGap, ' ');
-  lines.push_back(Paint(
-      Colour::kDim,
-      Fit(Concat(Fit("TIME", kTimeColumns), gap,
-                 Fit("VERDICT", kVerdictColumns), gap, Fit("APP", shares.app),
-                 gap, Fit("DESTINATION", shares.dest), gap,
-                 Fit("PROTO", kProtoColumns), gap, "RULE"),
-          columns),
-      colour_));
+  LineOfFields head(columns, colour_);
+  head.Add("TIME", kTimeColumns, Colour::kDim);
+  head.Add("VERDICT", kVerdictColumns, Colour::kDim);
+  head.Add("APP", shares.app, Colour::kDim);
+  head.Add("DESTINATION", shares.dest, Colour::kDim);
+  head.Add("PROTO", kProtoColumns, Colour::kDim);
+  head.Add("RULE", shares.why, Colour::kDim);
+  lines.push_back(head.Take());
   const size_t room = rows > 3 ? rows - 3 : 0;
   const size_t shown = std::min(room, events_.size());
   for (size_t i = 0; i < shown; ++i) {  // newest on top

@@ -29,8 +29,9 @@ DoctorFacts Healthy() {
     "history": {"ok": true},
     "attribution": {"mode": "proc", "process_events": true}})");
   facts.stats = Json{{"dropped_events", 0}};
-  facts.queues = {{.number = 4180}};
-  facts.chains = {{"inet sallyport", "judge", -110, "accept"}};
+  facts.queues = std::vector<KernelQueue>{{.number = 4180}};
+  facts.chains =
+      std::vector<OutputChain>{{"inet sallyport", "judge", -110, "accept"}};
   facts.conntrack_count = 10;
   facts.conntrack_max = 1000;
   return facts;

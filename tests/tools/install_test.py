@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The unit and what `meson install` puts beside it.
 
-    systemd_test.py SOURCE_DIR BUILD_DIR
+    install_test.py BUILD_DIR
 """
 import configparser
 import os
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-SOURCE = BUILD = None
+BUILD = None
 
 
 def run(*words, **more):
@@ -55,14 +55,10 @@ class InstalledTest(unittest.TestCase):
                              ("sallyport.conf", "tmpfiles.d"),
                              ("sallyport.conf", "sysctl.d"),
                              ("sallyport.conf", "modules-load.d"),
-                             ("sallyport", "completions"),
-                             ("sallyport.toml", "sallyport"),):
-            if (name, parent) == ("sallyport.toml", "sallyport"):
-                path = os.path.join(self.root, "etc/sallyport/sallyport.toml")
-                self.assertTrue(os.path.exists(path))
-                self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
-                continue
+                             ("sallyport", "completions")):
             self.one(name, parent)
+        path = os.path.join(self.root, "etc/sallyport/sallyport.toml")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
         self.assertTrue(os.path.isdir(os.path.join(
             self.root, "etc/sallyport/rules.d")))
 
@@ -131,5 +127,5 @@ class InstalledTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    SOURCE, BUILD = sys.argv.pop(1), sys.argv.pop(1)
+    BUILD = sys.argv.pop(1)
     unittest.main()
