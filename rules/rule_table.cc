@@ -27,7 +27,8 @@ RuleTable::RuleTable(std::unique_ptr<const PolicySnapshot> first)
 }
 
 RuleTable::~RuleTable() {
-  for (const Slot& slot : slots_) assert(!slot.taken.load());
+  assert(std::none_of(slots_.begin(), slots_.end(),
+                      [](const Slot& slot) { return slot.taken.load(); }));
   // relaxed: no other thread is left.
   delete current_.load(std::memory_order_relaxed);
 }
