@@ -3,9 +3,9 @@
 
 // One decision as one line of JSON, the EVENT of DESIGN.md "Control API".
 // Written by hand into a string that the caller reuses, because it is done for
-// every flow (bench: bench/events_bench). Pure but for `interface_name`; any
-// thread that may call that. What is absent is left out, never null; text from
-// programs is escaped (src/escape.h) and cut at kMaxTextBytes.
+// every flow. Pure but for `interface_name`; any thread that may call that.
+// What is absent is left out, never null; text from programs is escaped
+// (src/escape.h) and cut at kMaxTextBytes.
 
 #include <cstddef>
 #include <cstdint>

@@ -24,7 +24,7 @@
 //  3. Only the consumer reads record p, at turn 2 * lap + 1, destroys it, and
 //     later sets turn to 2 * lap + 2. "Later": it gives slots back a chunk at
 //     a time, after the chunk's memory has gone back to the kernel, so what is
-//     resident is what is waiting plus one chunk, not the last burst.
+//     resident is what is waiting and a few chunks, not the last burst.
 //  4. tail_ <= head_ <= released_ + capacity.
 //  5. sleeping_ changes only by exchange. Whoever turns it from true to false
 //     owes one write to the eventfd (the consumer, if it is he: none).
