@@ -35,6 +35,11 @@ std::string Microseconds(const Json& json, const std::string& pointer) {
                               : "-";
 }
 
+std::string UptimeText(double seconds) {
+  if (seconds < 1) return "less than a second";
+  return absl::FormatDuration(absl::Seconds(static_cast<int64_t>(seconds)));
+}
+
 void AddDivert(const Json& status, Lines* lines) {
   const bool installed = BoolAt(status, "/divert/installed");
   std::string text = installed ? "installed" : "NOT installed";
@@ -96,11 +101,12 @@ std::string StatusSummary(const Json& status, bool colour) {
   const bool enforcing = BoolAt(status, "/enforcing");
   std::string summary = TextAt(status, "/summary");
   if (summary.empty()) {
-    summary = Concat("mode ", TextAt(status, "/mode"));
+    summary = Concat(enforcing ? "Enforcing" : "Not enforcing", ": mode ",
+                     TextAt(status, "/mode"));
   }
   return Concat(Paint(enforcing ? Colour::kGreen : Colour::kYellow,
-                      enforcing ? "enforcing" : "NOT enforcing", colour),
-                ": ", EscapeForTerminal(summary), "\n");
+                      EscapeForTerminal(summary), colour),
+                "\n");
 }
 
 std::string StatusText(const Json& status, bool colour) {
@@ -139,10 +145,8 @@ std::string StatusText(const Json& status, bool colour) {
               seen ? Colour::kNone : Colour::kRed);
   }
   if (HasAt(status, "/pid")) {
-    const absl::Duration up =
-        absl::Seconds(static_cast<int64_t>(NumberAt(status, "/uptime_s")));
     lines.Add("daemon", Concat("pid ", TextAt(status, "/pid"), ", up ",
-                               absl::FormatDuration(up)));
+                               UptimeText(NumberAt(status, "/uptime_s"))));
   }
   return Concat(StatusSummary(status, colour), lines.Take());
 }

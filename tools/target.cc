@@ -49,7 +49,8 @@ absl::StatusOr<AppName> ResolveApp(std::string_view typed) {
   const fs::path real = fs::canonical(path, error);
   if (!error) {
     AppName name{ExactAppText(real.string()), real.string(), ""};
-    if (name.path != typed) name.note = Concat(typed, " is ", name.app);
+    // A name found in PATH is no news; a link is: the rule says otherwise.
+    if (name.path != path) name.note = Concat(path, " is ", name.app);
     return name;
   }
   if (typed.find_first_of("*?[\\") != typed.npos) {

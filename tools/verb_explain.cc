@@ -24,37 +24,34 @@ struct ExplainArgs {
   std::string user;
 };
 
-void PrintExplanation(const Json& answer, bool colour) {
-  const std::string judged = TextAt(answer, "/judged");
-  const std::string verdict = TextAt(answer, "/verdict");
-  std::string why = TextAt(answer, "/reason");
-  if (HasAt(answer, "/rule")) {
-    AppendTo(&why, " ", TextAt(answer, "/rule"));
-  }
-  std::printf("%s  %s\n",
-              Paint(judged == "allow" ? Colour::kGreen : Colour::kRed,
-                    EscapeForTerminal(judged), colour)
-                  .c_str(),
-              EscapeForTerminal(
-                  Concat("(", why, ", mode ", TextAt(answer, "/mode"), ")"))
-                  .c_str());
-  if (verdict != judged) {
-    std::printf("in this mode the packet gets: %s\n",
-                EscapeForTerminal(verdict).c_str());
-  }
+// The daemon says it in words; should it not, its fields are put into some.
+std::vector<std::string> LinesOf(const Json& answer) {
+  std::vector<std::string> lines;
   for (const Json& line : ArrayAt(answer, "/text")) {
-    std::printf("  %s\n", EscapeForTerminal(TextAt(line, "")).c_str());
+    lines.push_back(TextAt(line, ""));
   }
-  if (!ArrayAt(answer, "/text").empty()) return;
+  if (!lines.empty()) return lines;
+  lines.push_back(Concat(TextAt(answer, "/judged"), " (",
+                         TextAt(answer, "/reason"), ", mode ",
+                         TextAt(answer, "/mode"), ")"));
   if (HasAt(answer, "/winner")) {
-    std::printf("  won   %s\n",
-                EscapeForTerminal(RuleLine(answer["winner"])).c_str());
+    lines.push_back(Concat("winner: ", RuleLine(answer["winner"])));
   }
   for (const Json& loser : ArrayAt(answer, "/losers")) {
-    std::printf("  lost  %s\n",
-                EscapeForTerminal(
-                    Concat(TextAt(loser, "/rule"), ": ", TextAt(loser, "/why")))
-                    .c_str());
+    lines.push_back(
+        Concat("not ", TextAt(loser, "/rule"), ": ", TextAt(loser, "/why")));
+  }
+  return lines;
+}
+
+void PrintExplanation(const Json& answer, bool colour) {
+  const std::vector<std::string> lines = LinesOf(answer);
+  const Colour paint =
+      TextAt(answer, "/judged") == "allow" ? Colour::kGreen : Colour::kRed;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const std::string safe = EscapeForTerminal(lines[i]);
+    std::printf("%s%s\n", i == 0 ? "" : "  ",
+                Paint(i == 0 ? paint : Colour::kNone, safe, colour).c_str());
   }
 }
 

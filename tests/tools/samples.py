@@ -19,7 +19,7 @@ STATUS = {
 }
 
 STATUS_TEXT = """\
-enforcing: new connections are judged; without a rule they are denied
+new connections are judged; without a rule they are denied
   mode         enforce
   default      deny; no owner found: deny
   on failure   closed: nothing new gets out while the daemon is away
