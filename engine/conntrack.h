@@ -25,7 +25,7 @@ inline constexpr size_t kMaxConntrackEntries = 65'536;
 struct ConntrackEntry {
   Flow flow;  // of the original direction, before any NAT
   uint32_t mark = 0;
-  uint32_t id = 0;    // the kernel's; a new entry of the same tuple has another
+  uint32_t id = 0;  // the kernel's; tells most new entries of a tuple from old
   uint16_t zone = 0;  // as the kernel gives it, for naming the entry again
   bool operator==(const ConntrackEntry&) const = default;
 };

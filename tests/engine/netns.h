@@ -110,8 +110,8 @@ class NetnsTest : public testing::Test {
       MustRun(absl::StrCat(
           "nft 'add table inet judge; "
           "add chain inet judge seen { type filter hook prerouting "
-          "priority -300; }; add counter inet judge ",
-          name, "; add rule inet judge seen ", match, " counter name ", name,
+          "priority -300; }; add counter inet judge n_",
+          name, "; add rule inet judge seen ", match, " counter name n_", name,
           "'"));
     });
   }
@@ -119,7 +119,7 @@ class NetnsTest : public testing::Test {
     uint64_t packets = 0;
     InPeer([&] {
       const std::string text =
-          MustRun(absl::StrCat("nft list counter inet judge ", name));
+          MustRun(absl::StrCat("nft list counter inet judge n_", name));
       const size_t at = text.find("packets ");
       if (at != std::string::npos) packets = std::stoull(text.substr(at + 8));
     });
