@@ -93,6 +93,17 @@ def udp(dst, port, data='x', count=1, sport=0, connected=False, timeout=0,
     return report(begin, error, sock)
 
 
+def flood(dst, first_port, count):
+    """A datagram to each of `count` ports, from one socket that never blocks:
+    what waits in a queue counts against its send buffer."""
+    sock = socket.socket(family_of(dst), socket.SOCK_DGRAM)
+    kept.append(sock)
+    sock.setsockopt(socket.SOL_SOCKET, 32, 64 << 20)  # SO_SNDBUFFORCE
+    for port in range(first_port, first_port + count):
+        sock.sendto(b'x', (dst, port))
+    return sock
+
+
 def ping(dst, timeout=1.0):
     """An echo request from a ping socket; 0 if the answer came."""
     v6 = ':' in dst

@@ -140,7 +140,7 @@ class Daemon:
             self._notify.close()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(f'{self.dir}/notify')
-        self._notify.settimeout(0.1)
+        self._notify.setblocking(False)
         environment = dict(os.environ, NOTIFY_SOCKET=f'{self.dir}/notify')
         if self._watchdog_s:
             environment['WATCHDOG_USEC'] = str(int(self._watchdog_s * 1e6))
@@ -170,7 +170,7 @@ class Daemon:
         try:
             while True:
                 self.notified.append(
-                    self._notify.recv(4096, socket.MSG_DONTWAIT).decode())
+                    self._notify.recv(4096).decode())
         except BlockingIOError:
             return self.notified
 

@@ -62,6 +62,7 @@ class Referee:
         self._judge = judge
         self._number = number
         self._socket = netlink.open_netfilter()
+        self._socket.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # BUFFORCE
         self._config(attr(1, struct.pack('>BxH', CFG_BIND, 2)))
         self._config(attr(2, struct.pack('>IB', 0xffff, COPY_PACKET)))
         self._install(leaky)

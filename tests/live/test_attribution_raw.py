@@ -71,7 +71,7 @@ def test_A32_forged_syn_is_not_the_listeners(lab):
     listener.run('l = socket.create_server(("0.0.0.0", 8080))')
     forger.run(SOURCE + f'''
 r = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
-r.sendto(tcp({FW4!r}, 8080, {PEER4!r}, 5000, 2), ({PEER4!r}, 0))''')
+r.sendto(tcp_packet({FW4!r}, 8080, {PEER4!r}, 5000, 2), ({PEER4!r}, 0))''')
     event = daemon.wait_event(dport=5000)
     assert event['verdict']['action'] == 'deny', event
     assert event['app'].get('path') != listener.path, event
@@ -88,7 +88,7 @@ def test_A32_forged_datagram_from_a_bound_port(lab):
               'b.bind(("0.0.0.0", 8080))')
     forger.run(SOURCE + f'''
 r = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
-r.sendto(udp({FW4!r}, 8080, {PEER4!r}, 5000), ({PEER4!r}, 0))''')
+r.sendto(udp_packet({FW4!r}, 8080, {PEER4!r}, 5000), ({PEER4!r}, 0))''')
     event = daemon.wait_event(dport=5000)
     assert event['verdict']['action'] == 'deny', event
     assert not lab.at_peer(dport=5000)
@@ -125,26 +125,54 @@ def _check_cli_text(daemon):
     raw.decode('utf-8')
 
 
+def pattern_of(path):
+    """The `app` of a rule that means this path: no wildcard in it, bytes that
+    are no text as \\xNN."""
+    out = ''
+    for char in os.fsencode(path).decode('utf-8', 'surrogateescape'):
+        if 0xdc80 <= ord(char) <= 0xdcff:
+            out += f'\\x{ord(char) - 0xdc00:02x}'
+        elif char in '\\*?[]':
+            out += '\\' + char
+        else:
+            out += char
+    return out
+
+
 @case('A38')
-def test_A38_rule_for_a_hostile_name_round_trips(lab):
-    """By TOML, by API, through a restart: the same bytes, the same program."""
-    name = 'tab\tquote"back\\slash\u202e\u00e4'
-    app = lab.app(path=f'{lab.dir}/bin/{name}')
+def test_A38_rules_for_hostile_names_round_trip(lab):
+    """By API, by file, through a restart: the same bytes, the same program,
+    and no other."""
+    names = [b'tab\tquote"back\\slash\xe2\x80\xae\xc3\xa4', b'new\nline',
+             b'not-utf8-\xff\xfe', b'star*[a-z]?', b' blanks ']
+    apps = [lab.app(path=os.fsdecode(f'{lab.dir}/bin/'.encode() + name))
+            for name in names]
+    other = lab.app(path=f'{lab.dir}/bin/starrrc!')  # what star*... would match
     daemon = lab.daemon()
-    lab.servers.udp(5000, [PEER4])
-    daemon.add_rule('hostile', 'allow', app.path, description='a\nb"\\')
-    app.udp(PEER4, 5000)
-    lab.servers.wait_datagrams(5000, 1)
-    rule = daemon.get('/v1/rules/hostile')
-    assert rule['app'] == app.path and rule['description'] == 'a\nb"\\', rule
+    for number, app in enumerate(apps):
+        daemon.add_rule(f'r{number}', 'allow', pattern_of(app.path),
+                        description='a\nb"\\')
+    shown = [daemon.get(f'/v1/rules/r{number}')
+             for number in range(len(apps))]
+    check_hostile_rules(daemon, apps, other, 5000)
+    lab.exempt_if(lambda p: p.dport < 6000)  # the first daemon's events go
     daemon.process.terminate()
     daemon.process.wait()
     daemon.kill()
     daemon.restart()
-    assert daemon.get('/v1/rules/hostile')['app'] == app.path
-    app.udp(PEER4, 5001)
-    assert daemon.wait_event(dport=5001)['verdict']['action'] == 'allow'
-    lab.exempt(dport=5000)  # judged by the first daemon, whose events went
+    assert [daemon.get(f'/v1/rules/r{number}')
+            for number in range(len(apps))] == shown
+    check_hostile_rules(daemon, apps, other, 6000)
+
+
+def check_hostile_rules(daemon, apps, other, port):
+    for number, app in enumerate(apps):
+        app.udp(PEER4, port + number)
+        event = daemon.wait_event(dport=port + number)
+        assert event['verdict'].get('rule') == f'r{number}', event
+    other.udp(PEER4, port + 100)
+    assert daemon.wait_event(
+        dport=port + 100)['verdict']['action'] == 'deny'
 
 
 @case('A38')
@@ -225,10 +253,7 @@ def test_A42_own_packets_do_not_wait_behind_a_full_queue(lab):
     app = lab.app()
     daemon = lab.daemon(watchdog_s=2)
     daemon.freeze()
-    app.run(f'''
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for port in range(10000, 15000):
-    s.sendto(b'x', ({PEER4!r}, port))''')
+    app.run(f'flood({PEER4!r}, 10000, 5000)')
     assert lab.waiting() >= 4000
     daemon.thaw()
     daemon.settle()

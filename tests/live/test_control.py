@@ -127,10 +127,7 @@ def test_F28_slow_and_silent_clients_hinder_nobody(lab):
                       b'Host: x\r\n\r\n')[number % 3])
         idle.append(sock)  # and never reads
     assert daemon.status()['enforcing']
-    app.run(f'''
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for port in range(10000, 20000):
-    s.sendto(b'x', ({PEER4!r}, port))''')
+    app.run(f'flood({PEER4!r}, 10000, 10000)')
     daemon.settle()
     daemon.wait_event(dport=19999)
     assert daemon.status()['enforcing']
@@ -248,8 +245,14 @@ def test_one_trip_per_flow(lab):
     lab.servers.udp(5000, [PEER4, PEER6])
     lab.servers.tcp(5001, [PEER4, PEER6], echo=False)
     for address in (PEER4, PEER6):
-        before = lab.queue_total()
-        app.udp(address, 5000, count=2000)
+        before, arrived = lab.queue_total(), len(lab.servers.datagrams[5000])
+        app.run(f'''
+s = socket.socket(family_of({address!r}), socket.SOCK_DGRAM)
+s.sendto(b'x', ({address!r}, 5000))''')
+        lab.servers.wait_datagrams(5000, arrived + 1)
+        app.run(f'''
+for _ in range(1999):
+    s.sendto(b'x', ({address!r}, 5000))''')
         assert lab.queue_total() - before == 1
         app.tcp(address, 5001, timeout=5, send='y' * (1 << 20))
         assert lab.queue_total() - before == 2

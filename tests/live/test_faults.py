@@ -36,10 +36,7 @@ for s in c:
     assert s.recv(5) == b'alive'
 result = 'alive' '''
 
-FLOOD = f'''
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for port in range(10000, 16000):
-    s.sendto(b'x', ({PEER4!r}, port))'''
+FLOOD = f's = flood({PEER4!r}, 10000, 6000)'
 FLOODED = 6000
 QUEUE_LENGTH = 4096  # DESIGN, Limits
 

@@ -233,10 +233,7 @@ def test_F40_off_works_with_a_hung_daemon_and_a_full_queue(lab):
     lab.servers.tcp(5000, [PEER4])
     daemon = lab.daemon(rules=rule_text('all', 'deny', 'any'))
     daemon.freeze()
-    app.run(f'''
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for port in range(10000, 15000):
-    s.sendto(b'x', ({PEER4!r}, port))''')
+    app.run(f'flood({PEER4!r}, 10000, 5000)')
     assert app.tcp(PEER4, 5000, timeout=0.2)['name'] == 'ETIMEDOUT'
     lab.exempt(dport=5000)
     off = daemon.cli('off', check=False)
