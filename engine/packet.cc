@@ -23,11 +23,12 @@ struct Tail {
   const uint8_t* data;
   uint32_t captured;
   uint32_t length;
+  bool more_fragments = false;  // the datagram goes on in other packets
 
   bool Has(uint32_t bytes) const { return captured >= bytes; }
   // REQUIRES: Has(bytes)
   Tail After(uint32_t bytes) const {
-    return {data + bytes, captured - bytes, length - bytes};
+    return {data + bytes, captured - bytes, length - bytes, more_fragments};
   }
   void Trim(uint32_t real_length) {
     length = real_length;
@@ -60,7 +61,10 @@ ParseStatus ParseUdp(const Tail& l4, Flow* flow) {
   const uint32_t udp_length = Read16(l4.data + 4);
   // Zero stands for "longer than 16 bits can say" (RFC 2675); only then.
   if (udp_length == 0 && l4.length > UINT16_MAX) return ParseStatus::kOk;
-  if (udp_length < 8 || udp_length > l4.length) return ParseStatus::kMalformed;
+  if (udp_length < 8) return ParseStatus::kMalformed;
+  if (udp_length > l4.length && !l4.more_fragments) {
+    return ParseStatus::kMalformed;
+  }
   return ParseStatus::kOk;
 }
 
@@ -117,7 +121,9 @@ ParseStatus ParseIpv4(Tail packet, Flow* flow) {
     return ParseStatus::kMalformed;
   }
   packet.Trim(total_bytes);
-  if ((Read16(ip + 6) & 0x1fff) != 0) return ParseStatus::kFragment;
+  const uint16_t fragment = Read16(ip + 6);
+  if ((fragment & 0x1fff) != 0) return ParseStatus::kFragment;
+  packet.more_fragments = (fragment & 0x2000) != 0;
   if (!packet.Has(header_bytes)) return ParseStatus::kMalformed;
   return ParseTransport(packet.After(header_bytes), flow);
 }
@@ -142,6 +148,7 @@ ParseStatus WalkExtensionHeaders(Tail tail, uint8_t next, Flow* flow) {
         if ((Read16(tail.data + 2) & 0xfff8) != 0) {
           return ParseStatus::kFragment;
         }
+        tail.more_fragments = (Read16(tail.data + 2) & 0x0001) != 0;
         header_bytes = 8;
         break;
       default:

@@ -105,7 +105,20 @@ ResolveStatus ProcResolver::Resolve(const Flow& flow,
   Candidates candidates;
   FindStatus status = finder_.Find(flow, packet_uid, is_slow, &candidates);
   if (status == FindStatus::kNeedSlow) return ResolveStatus::kNeedSlow;
-  if (status == FindStatus::kNone) return ResolveStatus::kDone;
+  // A dead sender's port may be somebody else's by now: the kernel's word on
+  // who sent contradicts the socket then (CASES A01).
+  if (packet_uid) {
+    auto& sockets = candidates.sockets;
+    sockets.erase(std::remove_if(sockets.begin(), sockets.end(),
+                                 [&](const SocketInfo& socket) {
+                                   return socket.inode != 0 &&
+                                          socket.uid != *packet_uid;
+                                 }),
+                  sockets.end());
+  }
+  if (status == FindStatus::kNone || candidates.sockets.empty()) {
+    return ResolveStatus::kDone;
+  }
   const uint32_t socket_uid = candidates.sockets[0].uid;
   ownership->socket_uid = socket_uid;
 

@@ -178,9 +178,11 @@ TEST_F(EngineLive, OpenPostureSettlesWithoutTheSecondChain) {
       continue;
     }
     Start({}, FailPosture::kOpen, settle);
-    Bound receiver(SOCK_DGRAM, 90), sender(SOCK_DGRAM, 91);
+    // A port for each, or the second rides on the first one's ct mark.
+    const uint16_t port = settle == SettleBy::kPacketMark ? 90 : 92;
+    Bound receiver(SOCK_DGRAM, port), sender(SOCK_DGRAM, 91);
     for (int i = 0; i < 100; ++i) {
-      SendTo(sender.fd(), 90, 'x');
+      SendTo(sender.fd(), port, 'x');
       ReceiveByte(receiver.fd());
     }
     EXPECT_EQ(Queued(), 1u) << static_cast<int>(settle);

@@ -152,11 +152,11 @@ TEST(ParsePacket, B16_IpOptionsAndExtensionHeadersAreSkipped) {
 
 TEST(ParsePacket, B17_LaterFragmentsHaveNoPorts) {
   Check({
-      {"first fragment", Ipv4(17, Udp(5, 6, 24, 200 - 168 + 0), {}, 0x2000),
+      {"first fragment", Ipv4(17, Udp(5, 6, 24, 2000), {}, 0x2000),
        ParseStatus::kOk, 17, 5, 6},
       {"later fragment", Ipv4(17, Bytes(16), {}, 0x0004),
        ParseStatus::kFragment, 0, 0, 0},
-      {"v6 first", Ipv6(44, FragmentHeader(17, 0x0001, Udp(5, 6))),
+      {"v6 first", Ipv6(44, FragmentHeader(17, 0x0001, Udp(5, 6, 24, 2000))),
        ParseStatus::kOk, 17, 5, 6},
       {"v6 later", Ipv6(44, FragmentHeader(17, 0x0008, Udp(5, 6))),
        ParseStatus::kFragment, 0, 0, 0},
