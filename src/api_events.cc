@@ -97,13 +97,15 @@ absl::StatusOr<absl::Time> ParseSince(std::string_view text, absl::Time now) {
   if (absl::ParseTime(absl::RFC3339_full, ToAbsl(text), &moment, &error)) {
     return moment;
   }
+  if (text.empty()) return FieldError("since", "is empty");
   constexpr std::pair<char, int64_t> kUnits[] = {
       {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86'400}};
   for (const auto& [letter, seconds] : kUnits) {
+    const std::string_view digits = text.substr(0, text.size() - 1);
     int64_t number = 0;
-    if (text.size() < 2 || text.back() != letter || text[0] < '0' ||
-        text[0] > '9' ||
-        !absl::SimpleAtoi(ToAbsl(text.substr(0, text.size() - 1)), &number) ||
+    if (digits.empty() || text.back() != letter ||
+        digits.find_first_not_of("0123456789") != digits.npos ||
+        !absl::SimpleAtoi(ToAbsl(digits), &number) ||
         number > kMaxSinceNumber) {
       continue;
     }

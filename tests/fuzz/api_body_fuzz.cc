@@ -1,0 +1,100 @@
+// Whatever a client sends as a body: no crash, and an answer that is JSON and
+// an HTTP status the design knows. The first byte says which call it is.
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "src/api_router.h"
+#include "src/event_feed.h"
+
+namespace sallyport {
+namespace {
+
+// Nothing is written to the disk: what is saved is not what is fuzzed.
+class NoWriter : public FileWriter {
+ public:
+  absl::Status Write(const std::string&, std::string_view) override {
+    return absl::OkStatus();
+  }
+  absl::Status Remove(const std::string&) override { return absl::OkStatus(); }
+};
+
+struct World {
+  World() : rules(Options(), [](std::shared_ptr<const RuleSet>) {}) {
+    if (!rules.Load().ok()) std::abort();
+    context.rules = &rules;
+    context.status = [] { return StatusReport(); };
+    context.policy = [this] { return PolicySnapshot{rules.Current(), {}, 1}; };
+    context.set_mode = [](Mode) { return absl::OkStatus(); };
+    context.metrics = [] { return std::string(); };
+    context.stats = [] { return StatsSnapshot(); };
+  }
+  ~World() { std::filesystem::remove_all(directory); }
+
+  RuleStoreOptions Options() {
+    char name[] = "/tmp/sallyport-fuzz-XXXXXX";
+    if (mkdtemp(name) == nullptr) std::abort();
+    directory = name;
+    RuleStoreOptions options;
+    options.state_dir = directory;
+    options.writer = &writer;
+    return options;
+  }
+
+  std::string directory;
+  NoWriter writer;
+  RuleStore rules;
+  ApiContext context;
+};
+
+struct Call {
+  const char* method;
+  const char* path;
+};
+constexpr Call kCalls[] = {
+    {"POST", "/v1/rules"},    {"PUT", "/v1/rules/r"},
+    {"PATCH", "/v1/rules/r"}, {"POST", "/v1/rules/check"},
+    {"POST", "/v1/explain"},  {"PUT", "/v1/mode"},
+};
+
+}  // namespace
+}  // namespace sallyport
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace sallyport;
+  static World world;
+  if (size == 0) return 0;
+  // A rule to change, and not more than a few others.
+  if (world.rules.List().size() > 8) {
+    for (const StoredRule& stored : world.rules.List()) {
+      world.rules.Remove(stored.rule.name).IgnoreError();
+    }
+  }
+  Rule rule;
+  rule.name = "r";
+  rule.app = "any";
+  world.rules.Add(rule).IgnoreError();
+
+  const Call& call = kCalls[data[0] % std::size(kCalls)];
+  ApiRequest request;
+  request.method = call.method;
+  request.path = call.path;
+  request.body.assign(reinterpret_cast<const char*>(data) + 1, size - 1);
+  request.peer.tier = Tier::kControl;
+  const ApiResponse response = RouteRequest(world.context, std::move(request));
+  const nlohmann::json answer =
+      nlohmann::json::parse(response.body, nullptr, false);
+  if (!answer.is_object()) std::abort();
+  if (response.status >= 400) {
+    if (response.status >= 500) std::abort();  // nothing of ours failed
+    if (!answer["error"]["message"].is_string()) std::abort();
+  }
+  // What is in force can always be shown, and put back.
+  for (const StoredRule& stored : world.rules.List()) {
+    if (!ValidateRule(stored.rule).ok()) std::abort();
+  }
+  return 0;
+}
