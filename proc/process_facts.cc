@@ -5,9 +5,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <climits>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,15 +41,16 @@ std::string UserName(uint32_t uid) {
   return found->pw_name;
 }
 
-void TakeCommandLine(char** arguments, ProcessFacts* facts) {
-  size_t bytes = 0;
-  for (; arguments != nullptr && *arguments != nullptr; ++arguments) {
-    if (facts->cmdline.size() >= kMaxArguments) return;
-    std::string_view argument(*arguments);
-    argument = argument.substr(0, kMaxCommandLineBytes - bytes);
-    bytes += argument.size();
-    facts->cmdline.emplace_back(argument);
-    if (bytes >= kMaxCommandLineBytes) return;
+// Read by ourselves: libproc2 also cuts arguments at newlines, and what is one
+// argument must not look like two (CASES A10).
+void ReadCommandLine(ProcDir& dir, ProcessFacts* facts) {
+  std::array<char, kMaxCommandLineBytes> bytes;
+  int length = dir.Read("cmdline", bytes);
+  std::string_view text(bytes.data(), static_cast<size_t>(std::max(length, 0)));
+  while (!text.empty() && facts->cmdline.size() < kMaxArguments) {
+    size_t end = std::min(text.find('\0'), text.size());
+    facts->cmdline.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
   }
 }
 
@@ -64,25 +68,28 @@ std::string TakeCgroup(char** lines) {
   return std::string(first.substr(0, kMaxCgroupBytes));
 }
 
-// Everything of one process from one reading; false if it is not `id`.
-bool ReadFacts(const ProcessId& id, ProcessFacts* facts) {
-  enum { kTicks, kName, kCommandLine, kCgroup, kItems };
-  std::array<pids_item, kItems> items = {PIDS_TICS_BEGAN, PIDS_CMD,
-                                         PIDS_CMDLINE_V, PIDS_CGROUP_V};
+// What libproc2 knows of the process that has this pid now.
+bool ReadByPid(int32_t pid, ProcessFacts* facts) {
+  enum { kName, kCgroup, kItems };
+  std::array<pids_item, kItems> items = {PIDS_CMD, PIDS_CGROUP_V};
   pids_info* raw = nullptr;
   if (procps_pids_new(&raw, items.data(), kItems) < 0) return false;
   std::unique_ptr<pids_info, PidsDeleter> info(raw);
-  unsigned pid = static_cast<unsigned>(id.pid);
-  pids_fetch* fetch = procps_pids_select(raw, &pid, 1, PIDS_SELECT_PID);
+  unsigned number = static_cast<unsigned>(pid);
+  pids_fetch* fetch = procps_pids_select(raw, &number, 1, PIDS_SELECT_PID);
   if (fetch == nullptr || fetch->counts->total < 1) return false;
   const pids_result* found = fetch->stacks[0]->head;
-  if (found[kTicks].result.ull_int != id.start_ticks) return false;
   if (found[kName].result.str != nullptr) {
     facts->comm = found[kName].result.str;
   }
-  TakeCommandLine(found[kCommandLine].result.strv, facts);
   facts->cgroup = TakeCgroup(found[kCgroup].result.strv);
   return true;
+}
+
+std::optional<StatLine> ReadStat(ProcDir& dir, std::span<char> buffer) {
+  int length = dir.Read("stat", buffer);
+  if (length <= 0) return std::nullopt;
+  return ParseStat({buffer.data(), static_cast<size_t>(length)});
 }
 
 // Executables of the parents, nearest first.
@@ -96,24 +103,27 @@ std::vector<std::string> ReadParents(ProcFs& fs, int32_t pid) {
     if (length > 0) {
       paths.emplace_back(text.data(), static_cast<size_t>(length));
     }
-    length = dir->Read("stat", text);
-    if (length <= 0) break;
-    auto stat = ParseStat({text.data(), static_cast<size_t>(length)});
+    auto stat = ReadStat(*dir, text);
     if (!stat) break;
     pid = stat->parent_pid;
   }
   return paths;
 }
 
-bool IsStill(ProcFs& fs, const ProcessId& id, int32_t* parent_pid) {
+// False if the process is gone.
+bool ReadFacts(ProcFs& fs, const ProcessId& id, ProcessFacts* facts) {
   std::unique_ptr<ProcDir> dir;
   std::array<char, 1024> text;
   if (fs.OpenProcess(id.pid, &dir) != 0) return false;
-  int length = dir->Read("stat", text);
-  if (length <= 0) return false;
-  auto stat = ParseStat({text.data(), static_cast<size_t>(length)});
+  auto stat = ReadStat(*dir, text);
   if (!stat || stat->start_ticks != id.start_ticks) return false;
-  *parent_pid = stat->parent_pid;
+  ReadCommandLine(*dir, facts);
+  // Goes by the number. If the process is still there afterwards, nobody else
+  // had its number meanwhile.
+  if (!ReadByPid(id.pid, facts)) return false;
+  stat = ReadStat(*dir, text);
+  if (!stat) return false;
+  facts->parent_paths = ReadParents(fs, stat->parent_pid);
   return true;
 }
 
@@ -122,13 +132,7 @@ bool IsStill(ProcFs& fs, const ProcessId& id, int32_t* parent_pid) {
 void DescribeProcess(ProcessTable& table, const Process& process) {
   if (process.facts() != nullptr) return;
   auto facts = std::make_unique<ProcessFacts>();
-  int32_t parent_pid = 0;
-  // Libproc2 reads several files by pid: the start time before and after says
-  // that all of them were of this process.
-  bool is_read = ReadFacts(process.id, facts.get());
-  if (is_read && IsStill(table.fs(), process.id, &parent_pid)) {
-    facts->parent_paths = ReadParents(table.fs(), parent_pid);
-  } else {
+  if (!ReadFacts(table.fs(), process.id, facts.get())) {
     *facts = ProcessFacts();
   }
   facts->user_name = UserName(process.uid);

@@ -1,6 +1,5 @@
 #include "proc/sock_diag.h"
 
-#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -108,7 +107,7 @@ class SockDiagLookup : public SocketLookup {
     // sends nothing by itself: such a packet is somebody's forgery.
     bool is_listener =
         flow.protocol == kProtoTcp && socket->state == kTcpListen;
-    return found && !is_listener && socket->local_port == flow.src_port
+    return found && !is_listener && CanSend(*socket, flow)
                ? LookupResult::kFound
                : LookupResult::kNotFound;
   }
