@@ -49,9 +49,10 @@ class AppIndex {
 
  private:
   struct Path {
-    uint32_t bucket = kNoBucket;
-    uint32_t next = kNoBucket;  // in paths_: another path of the same hash
-    std::string path;
+    uint32_t bucket;
+    uint32_t next;   // in more_paths_: another path of the same hash
+    uint32_t begin;  // in path_bytes_
+    uint32_t length;
   };
   struct Glob {
     AppPattern pattern;
@@ -66,7 +67,9 @@ class AppIndex {
     return (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
   }
 
+  uint32_t AddPath(const std::string& path);
   uint32_t FindPath(const App& app) const;
+  uint32_t FindPath(uint64_t hash, std::string_view path) const;
 
   template <typename Use>
   void ForEachGlob(std::string_view path, Use use) const {
@@ -84,8 +87,11 @@ class AppIndex {
   }
 
   uint32_t bucket_count_ = 1;  // kAnyBucket is always there
-  std::vector<Path> paths_;
-  absl::flat_hash_map<uint64_t, uint32_t> path_by_hash_;  // HashAppPath
+  // By HashAppPath. All bytes in one string: a lookup touches them only to
+  // verify what it found.
+  absl::flat_hash_map<uint64_t, Path> path_by_hash_;
+  std::vector<Path> more_paths_;
+  std::string path_bytes_;
   std::vector<Glob> globs_;
   absl::flat_hash_map<uint64_t, uint32_t> glob_by_prefix_;
   std::bitset<kMaxAppPathBytes + 1> prefix_lengths_;

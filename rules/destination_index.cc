@@ -18,6 +18,9 @@ constexpr size_t kMaxEntriesPerDestination = 8;
 // Fewer rules for single ports in one place are as quick to look through.
 constexpr size_t kMinPortLists = 8;
 
+// The bits of Bucket::places: one for each ScopeKeyword, then this.
+constexpr uint32_t kEverywhere = 4;
+
 constexpr uint8_t kAnyPortProtocol = 0;  // 0 is HOPOPT, which has no ports
 
 uint64_t Load(const uint8_t* bytes) {
@@ -49,18 +52,17 @@ uint32_t CommonLength(Words a, Words b) {
   return 64 + static_cast<uint32_t>(std::countl_zero(a.low ^ b.low));
 }
 
-uint8_t ScopeBit(ScopeKeyword keyword) {
-  switch (keyword) {
-    case ScopeKeyword::kLoopback:
-      return kScopeLoopback;
-    case ScopeKeyword::kLan:
-      return kScopeLan;
-    case ScopeKeyword::kInternet:
-      return kScopeInternet;
-    case ScopeKeyword::kMulticast:
-      return kScopeMulticast;
+uint8_t PlacesOf(uint8_t scopes) {
+  constexpr std::pair<uint8_t, ScopeKeyword> kKeywords[] = {
+      {kScopeLoopback, ScopeKeyword::kLoopback},
+      {kScopeLan, ScopeKeyword::kLan},
+      {kScopeInternet, ScopeKeyword::kInternet},
+      {kScopeMulticast, ScopeKeyword::kMulticast}};
+  uint32_t places = 1u << kEverywhere;
+  for (const auto& [scope, keyword] : kKeywords) {
+    if ((scopes & scope) != 0) places |= 1u << static_cast<uint32_t>(keyword);
   }
-  return 0;
+  return static_cast<uint8_t>(places);
 }
 
 bool IsV4Prefix(uint64_t high, uint64_t low, uint32_t length) {
@@ -75,9 +77,8 @@ FlowKey::FlowKey(const Flow& f)
       low(Load(f.dst.bytes.data() + 8)),
       is_v4(IsV4Prefix(high, low, 128)),
       has_ports(f.HasPorts()),
-      scopes(ScopesOf(f.dst)),
-      local((scopes & (kScopeLoopback | kScopeLan | kScopeMulticastLocal)) !=
-            0) {}
+      places(PlacesOf(ScopesOf(f.dst))),
+      local(IsLocal(f.dst)) {}
 
 void DestinationIndex::Build(std::span<const Rule> rules,
                              std::span<const uint32_t> bucket_of,
@@ -104,7 +105,12 @@ void DestinationIndex::Build(std::span<const Rule> rules,
     Bucket& bucket = buckets_[key.bucket];
     bucket.min_rank = std::min(bucket.min_rank, place.min_rank);
     if (key.length >= kPlaceLength) {
-      bucket.places[key.length - kPlaceLength] = place;
+      // Sorted: those of a bucket come one after another, in order of bits.
+      if (bucket.places == 0) {
+        bucket.places_begin = static_cast<uint32_t>(places_.size());
+      }
+      bucket.places |= static_cast<uint8_t>(1u << (key.length - kPlaceLength));
+      places_.push_back(place);
     } else {
       keys.push_back(key);
       prefixes_.emplace(key, place);
@@ -151,9 +157,8 @@ void DestinationIndex::AddRule(const Rule& rule, uint32_t rank, uint32_t bucket,
 
 void DestinationIndex::AddPlaces(const Rule& rule, uint32_t bucket, Entry entry,
                                  std::vector<Pending>* pending) {
-  const auto add_place = [&](size_t place) {
-    const auto length = static_cast<uint32_t>(kPlaceLength + place);
-    pending->push_back({{0, 0, bucket, length}, entry});
+  const auto add_place = [&](uint32_t place) {
+    pending->push_back({{0, 0, bucket, kPlaceLength + place}, entry});
   };
   if (rule.to.empty()) add_place(kEverywhere);
   for (const Destination& destination : rule.to) {
@@ -164,7 +169,7 @@ void DestinationIndex::AddPlaces(const Rule& rule, uint32_t bucket, Entry entry,
     } else if (const auto* range = std::get_if<AddressRange>(&destination)) {
       AddRange(*range, bucket, entry, pending);
     } else {
-      add_place(static_cast<size_t>(std::get<ScopeKeyword>(destination)));
+      add_place(static_cast<uint32_t>(std::get<ScopeKeyword>(destination)));
     }
   }
 }
@@ -209,7 +214,10 @@ DestinationIndex::Place DestinationIndex::MakePlace(
     plain.clear();
     for (const Pending& pending : group) plain.push_back(pending.entry);
   }
-  place.list = Append(plain);
+  if (!plain.empty()) {
+    place.first = plain.front();
+    place.rest = Append(std::span(plain).subspan(1));
+  }
   if (!single_ports.empty()) {
     place.ports_id = next_ports_id_++;
     MakePortLists(std::move(single_ports), place.ports_id);
@@ -281,49 +289,54 @@ void DestinationIndex::Search(uint32_t bucket_index, bool by_path,
     if (found == prefixes_.end()) continue;
     SearchPlace(found->second, by_path, subject, key, best);
   }
-  for (size_t i = 0; i < kKeywords; ++i) {
-    if ((key.scopes & ScopeBit(static_cast<ScopeKeyword>(i))) == 0) continue;
-    SearchPlace(bucket.places[i], by_path, subject, key, best);
+  for (uint32_t bits = bucket.places & key.places; bits != 0;
+       bits &= bits - 1) {
+    const uint32_t below = (bits & (~bits + 1)) - 1;
+    const auto offset =
+        static_cast<uint32_t>(std::popcount(bucket.places & below));
+    SearchPlace(places_[bucket.places_begin + offset], by_path, subject, key,
+                best);
   }
-  SearchPlace(bucket.places[kEverywhere], by_path, subject, key, best);
 }
 
 void DestinationIndex::SearchPlace(const Place& place, bool by_path,
                                    const Subject& subject, const FlowKey& key,
                                    BestRule* best) const {
   if (place.min_rank >= best->rank) return;
-  SearchList(place.list, by_path, subject, key, best);
+  SearchList({&place.first, 1}, by_path, subject, key, best);
+  SearchList(EntriesOf(place.rest), by_path, subject, key, best);
   if (place.ports_id == 0 || !key.has_ports) return;
   for (uint8_t protocol : {key.flow.protocol, kAnyPortProtocol}) {
     const auto found =
         port_lists_.find(PortKey(place.ports_id, protocol, key.flow.dst_port));
     if (found == port_lists_.end()) continue;
-    SearchList(found->second, by_path, subject, key, best);
+    SearchList(EntriesOf(found->second), by_path, subject, key, best);
   }
 }
 
-void DestinationIndex::SearchList(List list, bool by_path,
+void DestinationIndex::SearchList(std::span<const Entry> list, bool by_path,
                                   const Subject& subject, const FlowKey& key,
                                   BestRule* best) const {
-  const Entry* entry = entries_.data() + list.begin;
-  for (const Entry* end = entry + list.count; entry != end; ++entry) {
-    if (entry->rank >= best->rank) return;
-    if (!EntryAllows(*entry, by_path, subject, key)) continue;
-    if ((entry->flags & kHasSha256) != 0) {
-      if (subject.app == nullptr) continue;
-      if (subject.app->sha256.empty()) {
-        best->unhashed = std::min(best->unhashed, entry->rank);
-        continue;
-      }
-      const auto& pins = rules_[entry->rank].sha256;
-      if (std::find(pins.begin(), pins.end(), subject.app->sha256) ==
-          pins.end()) {
-        continue;
-      }
+  for (const Entry& entry : list) {
+    if (entry.rank >= best->rank) return;
+    if (EntryAllows(entry, by_path, subject, key) &&
+        HashAllows(entry, subject.app, best)) {
+      best->rank = entry.rank;
+      return;
     }
-    best->rank = entry->rank;
-    return;
   }
+}
+
+bool DestinationIndex::HashAllows(const Entry& entry, const App* app,
+                                  BestRule* best) const {
+  if ((entry.flags & kHasSha256) == 0) return true;
+  if (app == nullptr) return false;
+  if (app->sha256.empty()) {
+    best->unhashed = std::min(best->unhashed, entry.rank);
+    return false;
+  }
+  const std::vector<std::string>& pins = rules_[entry.rank].sha256;
+  return std::find(pins.begin(), pins.end(), app->sha256) != pins.end();
 }
 
 // Everything but the destination's place and the hash.

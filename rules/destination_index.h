@@ -31,7 +31,7 @@ struct FlowKey {
   uint64_t low;
   bool is_v4;
   bool has_ports;
-  uint8_t scopes;
+  uint8_t places;  // bits of the places that are not prefixes
   bool local;
 };
 
@@ -79,11 +79,13 @@ class DestinationIndex {
     uint32_t begin = 0;  // in entries_
     uint32_t count = 0;
   };
-  // Where a destination leads to: a list, and lists by port beside it.
+  // Where a destination leads to: a list, and lists by port beside it. The
+  // first entry of the list stands here, since most have no other.
   struct Place {
     uint32_t min_rank = UINT32_MAX;  // of all lists
     uint32_t ports_id = 0;           // first part of PortKey; 0: no such lists
-    List list;
+    List rest;
+    Entry first = {.rank = UINT32_MAX};  // then there is none
   };
   struct PrefixKey {
     uint64_t high;
@@ -101,14 +103,13 @@ class DestinationIndex {
     PrefixKey key;
     Entry entry;
   };
-  static constexpr size_t kKeywords = 4;
-  static constexpr size_t kEverywhere = kKeywords;
   struct Bucket {
     uint32_t min_rank = UINT32_MAX;
     uint32_t lengths_begin = 0;  // in lengths_: those for IPv4, then IPv6
+    uint32_t places_begin = 0;   // in places_: one for each bit of `places`
     uint8_t v4_lengths = 0;
     uint8_t v6_lengths = 0;
-    std::array<Place, kKeywords + 1> places;  // by ScopeKeyword; everywhere
+    uint8_t places = 0;  // by ScopeKeyword, then everywhere
   };
 
   static uint64_t PortKey(uint32_t ports_id, uint8_t protocol, uint16_t port) {
@@ -125,19 +126,25 @@ class DestinationIndex {
   Place MakePlace(std::span<const Pending> group);
   void MakePortLists(std::vector<Entry> single_ports, uint32_t ports_id);
   List Append(std::span<const Entry> entries);
+  std::span<const Entry> EntriesOf(List list) const {
+    return {entries_.data() + list.begin, list.count};
+  }
   void SetLengths(std::span<const PrefixKey> keys);
 
   // Searching.
   void SearchPlace(const Place& place, bool by_path, const Subject& subject,
                    const FlowKey& key, BestRule* best) const;
-  void SearchList(List list, bool by_path, const Subject& subject,
-                  const FlowKey& key, BestRule* best) const;
+  void SearchList(std::span<const Entry> list, bool by_path,
+                  const Subject& subject, const FlowKey& key,
+                  BestRule* best) const;
+  bool HashAllows(const Entry& entry, const App* app, BestRule* best) const;
   bool EntryAllows(const Entry& entry, bool by_path, const Subject& subject,
                    const FlowKey& key) const;
 
   std::span<const Rule> rules_;
   std::vector<Bucket> buckets_;
   std::vector<uint8_t> lengths_;
+  std::vector<Place> places_;
   absl::flat_hash_map<PrefixKey, Place> prefixes_;
   absl::flat_hash_map<uint64_t, List> port_lists_;
   std::vector<Entry> entries_;
