@@ -161,8 +161,9 @@ bool NftDivert::ChainsIntact(const TableState& table) const {
     const ChainState* found = table.Find(planned.name);
     if (found == nullptr || found->is_base != planned.is_base) return false;
     if (!planned.is_base) continue;
+    // Not the policy: our text sets that of a chain that is there.
     if (found->hook != NF_INET_LOCAL_OUT || found->type != "filter" ||
-        found->priority != planned.priority || found->policy != kAcceptPolicy) {
+        found->priority != planned.priority) {
       return false;
     }
   }
@@ -179,6 +180,7 @@ bool NftDivert::RulesComplete(const TableState& table) const {
     if (found == nullptr || found->rule_handles.size() != expected) {
       return false;
     }
+    if (planned.is_base && found->policy != kAcceptPolicy) return false;
   }
   return true;
 }
