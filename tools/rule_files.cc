@@ -174,6 +174,7 @@ int ExportRules(const Session& session) {
   return RunCall(session, {"GET", "/v1/rules", ""}, [](const Json& answer) {
     std::string text = "version = 1\n";
     for (const Json& rule : ArrayAt(answer, "/rules")) {
+      if (IsBuiltin(rule)) continue;  // every daemon has it already
       AppendTo(&text, "\n", RuleToToml(rule));
     }
     std::fputs(text.c_str(), stdout);

@@ -17,6 +17,10 @@ Colour ColourOfPolicy(const std::string& policy) {
 
 }  // namespace
 
+bool IsBuiltin(const Json& rule) {
+  return TextAt(rule, "/origin") == "builtin";
+}
+
 std::string RuleLine(const Json& rule) {
   std::string out = Concat(TextAt(rule, "/name"), ": ", TextAt(rule, "/policy"),
                            " ", TextAt(rule, "/app"));
@@ -45,7 +49,8 @@ std::string RuleTableText(const Json& answer, bool colour) {
     if (priority == "0") priority.clear();
     std::string state = enabled ? "" : "disabled";
     if (BoolAt(rule, "/read_only")) {
-      AppendTo(&state, state.empty() ? "" : ", ", "admin's file");
+      AppendTo(&state, state.empty() ? "" : ", ",
+               IsBuiltin(rule) ? "built in" : "admin's file");
     }
     const auto list = [&](const char* pointer) {
       return Cell{ListAt(rule, pointer), paint};
@@ -68,8 +73,8 @@ std::string RuleTableText(const Json& answer, bool colour) {
     AppendTo(&out,
              Paint(Colour::kRed,
                    Concat("the files on disk are not loaded, the last good "
-                          "set is used: ",
-                          EscapeForTerminal(error)),
+                          "set is used:\n",
+                          EscapeLines(error, 0)),
                    colour),
              "\n");
   }

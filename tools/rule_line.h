@@ -9,6 +9,9 @@
 
 namespace sallyport::cli {
 
+// A rule that comes with the daemon, not from a file.
+bool IsBuiltin(const Json& rule);
+
 // "curl-web: allow /usr/bin/curl to 192.0.2.0/24 port 443 protocol tcp". Not
 // escaped.
 std::string RuleLine(const Json& rule);

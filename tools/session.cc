@@ -22,12 +22,9 @@ bool WantsColour(int fd) {
 
 int Report(const absl::Status& status) {
   assert(!status.ok());
-  const std::string message = MessageOf(status);
-  const char* prefix = "sallyport: ";
-  for (std::string_view line : Split(message, '\n')) {
-    std::fprintf(stderr, "%s%s\n", prefix, EscapeForTerminal(line).c_str());
-    prefix = "           ";
-  }
+  constexpr char kPrefix[] = "sallyport: ";
+  std::fprintf(stderr, "%s%s\n", kPrefix,
+               EscapeLines(MessageOf(status), sizeof(kPrefix) - 1).c_str());
   return absl::IsUnavailable(status) ? kUnreachable : kFailed;
 }
 

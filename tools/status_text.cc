@@ -77,10 +77,10 @@ void AddRuleLines(const Json& status, Lines* lines) {
              Concat(Grouped(NumberAt(status, "/rules/count")), " (",
                     Grouped(NumberAt(status, "/rules/enabled")), " enabled)"));
   const std::string error = TextAt(status, "/rules/last_error");
-  if (!error.empty()) {
-    lines->Add("",
-               Concat("files not loaded, the last good set is used: ", error),
-               Colour::kRed);
+  if (error.empty()) return;
+  lines->Add("", "files not loaded, the last good set is used:", Colour::kRed);
+  for (std::string_view line : Split(error, '\n')) {
+    lines->Add("", line, Colour::kRed);
   }
 }
 

@@ -71,6 +71,18 @@ std::string EscapeForTerminal(std::string_view text) {
   return out;
 }
 
+std::string EscapeLines(std::string_view text, size_t indent) {
+  std::string out;
+  for (std::string_view line : Split(text, '\n')) {
+    if (!out.empty()) {
+      out.push_back('\n');
+      out.append(indent, ' ');
+    }
+    AppendTo(&out, EscapeForTerminal(line));
+  }
+  return out;
+}
+
 std::string Paint(Colour colour, std::string_view text, bool enabled) {
   if (!enabled || colour == Colour::kNone || text.empty()) {
     return std::string(text);

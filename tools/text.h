@@ -26,6 +26,10 @@ namespace sallyport::cli {
 // that change direction, join or hide become \u{XXXX}. The rest stays.
 std::string EscapeForTerminal(std::string_view text);
 
+// The same for a text of several lines (the daemon's list of errors): the line
+// breaks stay, each followed by `indent` blanks.
+std::string EscapeLines(std::string_view text, size_t indent);
+
 enum class Colour : uint8_t {
   kNone,
   kBold,

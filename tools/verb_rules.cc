@@ -34,9 +34,8 @@ int RunRuleShow(const Session& session, const std::string& name) {
   return RunCall(session, {"GET", RulePath(name), ""}, [&](const Json& rule) {
     const std::string origin = TextAt(rule, "/origin");
     if (!origin.empty()) {
-      std::printf(
-          "# %s%s\n", EscapeForTerminal(origin).c_str(),
-          BoolAt(rule, "/read_only") ? " (the admin's: read only)" : "");
+      std::printf("# %s%s\n", EscapeForTerminal(origin).c_str(),
+                  BoolAt(rule, "/read_only") ? " (read only)" : "");
     }
     const std::string toml = RuleToToml(rule);
     for (std::string_view line : Split(toml, '\n')) {

@@ -68,10 +68,19 @@ class Tables(CliTest):
 
     def test_no_rules(self):
         self.api.answer("GET", "/v1/rules",
-                        {"rules": [], "error": "x.toml:1:1: bad"})
+                        {"rules": [], "error": "x.toml:1:1: bad\n"
+                         "y.toml:2:2: worse"})
         out = self.run_cli("rules").stdout
         self.assertIn("no rules: the default decides", out)
-        self.assertIn("x.toml:1:1: bad", out)
+        self.assertIn("\nx.toml:1:1: bad\ny.toml:2:2: worse\n", out)
+
+    def test_the_built_in_rule_is_shown_but_not_exported(self):
+        rule = {"name": "builtin-loopback", "policy": "allow", "app": "any",
+                "origin": "builtin", "read_only": True}
+        self.api.answer("GET", "/v1/rules", {"rules": [rule]})
+        self.assertIn("built in", self.run_cli("rules").stdout)
+        self.assertEqual(self.run_cli("rules", "export").stdout,
+                         "version = 1\n")
 
     def test_stats(self):
         self.api.answer("GET", "/v1/stats", samples.STATS)
@@ -230,7 +239,7 @@ class Rules(CliTest):
         self.api.answer("GET", "/v1/rules/no-wget", samples.RULES["rules"][1])
         out = self.run_cli("rules", "show", "no-wget").stdout
         self.assertTrue(out.startswith(
-            "# /etc/sallyport/rules.d/b.toml (the admin's: read only)\n"
+            "# /etc/sallyport/rules.d/b.toml (read only)\n"
             "[[rule]]\n"), out)
         self.assertIn('description = "say \\"why\\""\n', out)
 
@@ -453,7 +462,7 @@ class HostileText(CliTest):
         self.api.answer("GET", "/v1/violations", {"violations": [event]})
         self.api.answer("GET", "/v1/events", {"events": [event]})
         self.api.answer("GET", "/v1/rules", {"rules": [rule],
-                                             "error": HOSTILE})
+                                             "error": "\x1b[2J"})
         self.api.answer("GET", "/v1/rules/x", rule)
         self.api.answer("GET", "/v1/stats", dict(samples.STATS, apps=[
             {"path": HOSTILE, "last": HOSTILE}]))
@@ -462,7 +471,7 @@ class HostileText(CliTest):
         self.api.answer("POST", "/v1/explain", dict(
             Explain.ANSWER, text=[HOSTILE], reason=HOSTILE))
         for words, lines in ((["violations"], 2), (["events"], 2),
-                             (["rules"], 3), (["rules", "show", "x"], 10),
+                             (["rules"], 4), (["rules", "show", "x"], 10),
                              (["stats"], 8), (["status"], 11),
                              (["explain", "/usr/bin/env", "::1"], 1)):
             out = self.run_cli(*words).stdout
