@@ -37,6 +37,7 @@
 #include "src/kernel_watch.h"
 #include "src/log.h"
 #include "src/metrics.h"
+#include "src/namespace_lock.h"
 #include "src/policy_publisher.h"
 #include "src/rechecker.h"
 #include "src/rule_store.h"
@@ -120,6 +121,7 @@ class RealDaemon final : public Daemon {
   int timer_fd_ = -1;
   std::optional<gid_t> control_gid_;
   std::unique_ptr<ListeningSocket> socket_;
+  std::unique_ptr<NamespaceLock> namespace_lock_;
   std::unique_ptr<RuleStore> rules_;
   std::unique_ptr<PolicyPublisher> policy_;
   EventRing events_;
@@ -187,6 +189,14 @@ absl::Status RealDaemon::OpenControlSocket() {
                                       config_.socket_for_everyone);
   if (!socket.ok()) return socket.status();
   socket_ = *std::move(socket);
+  auto lock = NamespaceLock::Take();
+  if (!lock.ok()) return lock.status();
+  namespace_lock_ = *std::move(lock);
+  if (!namespace_lock_->is_held()) {
+    LogWarning(
+        "somebody else holds our name in this network namespace (see "
+        "`ss -lxp`): a second daemon would not be noticed");
+  }
   return absl::OkStatus();
 }
 
@@ -292,8 +302,9 @@ absl::Status RealDaemon::StartDivert() {
       Rechecker::Start(*policy_, MakeResolver(), events_, options.marks);
   if (!rechecker.ok()) return rechecker.status();
   rechecker_ = *std::move(rechecker);
-  // Flows that an earlier daemon allowed, by the rules of today.
-  rechecker_->Request();
+  // Flows that an earlier daemon allowed, and for "cut" all that are marked
+  // now, by the rules of today. "accept" takes them as they are.
+  if (config_.existing_flows != ExistingFlows::kAccept) rechecker_->Request();
   return absl::OkStatus();
 }
 
