@@ -72,7 +72,12 @@ void EventWriter::Run() {
     if (!stopping) stopping = WaitFor(false, options_.batching);
     Drain();
   }
-  Drain();  // what came in while the last batch was written
+  // What came in while the last batch was written; and a history that failed
+  // gets its last chance.
+  retry_at_ = {};
+  Drain();
+  history_lost_.fetch_add(pending_count_, std::memory_order_relaxed);
+  pending_count_ = 0;
 }
 
 // Waits until the ring has something (if asked), `limit` has passed, or the

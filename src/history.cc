@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "src/escape.h"
+#include "src/log.h"
 #include "src/sqlite_db.h"
 
 namespace sallyport {
@@ -242,14 +243,24 @@ absl::StatusOr<std::unique_ptr<History>> History::Open(
         "history: age and size must be more than nothing");
   }
   std::unique_ptr<History> history(new History(path, limits));
-  const absl::Status status = history->Remember(history->Connect());
+  const absl::Status status = history->Connect();
   if (absl::IsFailedPrecondition(status)) return status;
+  history->Remember(status).IgnoreError();  // Append tries again
   return history;
 }
 
+// Said once when it begins and once when it is over.
 absl::Status History::Remember(absl::Status status) {
-  std::lock_guard lock(mutex_);
-  error_ = status;
+  bool changed = false;
+  {
+    std::lock_guard lock(mutex_);
+    changed = error_.ok() != status.ok();
+    error_ = status;
+  }
+  if (changed && status.ok()) LogInfo("history: events are kept again");
+  if (changed && !status.ok()) {
+    LogWarning("events are not kept: " + std::string(status.message()));
+  }
   return status;
 }
 
@@ -263,6 +274,13 @@ std::string History::notice() const {
   return notice_;
 }
 
+// An error that says which file it speaks of.
+absl::Status History::Named(const absl::Status& status) const {
+  if (status.ok()) return status;
+  return absl::Status(
+      status.code(), "history " + path_ + ": " + std::string(status.message()));
+}
+
 // Opens the file; a damaged one makes place for a new one.
 absl::Status History::Connect() {
   absl::Status status = ConnectOnce();
@@ -270,9 +288,7 @@ absl::Status History::Connect() {
     status = MoveAside(status);
     if (status.ok()) status = ConnectOnce();
   }
-  if (status.ok()) return status;
-  return absl::Status(
-      status.code(), "history " + path_ + ": " + std::string(status.message()));
+  return Named(status);
 }
 
 absl::Status History::ConnectOnce() {
@@ -317,9 +333,12 @@ absl::Status History::MoveAside(const absl::Status& why) {
   for (const char* suffix : {"-wal", "-shm"}) {
     rename((path_ + suffix).c_str(), (aside + suffix).c_str());
   }
+  const std::string notice =
+      "history " + path_ + " was damaged (" + std::string(why.message()) +
+      "); it was moved to " + aside + " and a new one begun";
+  LogWarning(notice);
   std::lock_guard lock(mutex_);
-  notice_ = "history " + path_ + " was damaged (" + std::string(why.message()) +
-            "); it was moved to " + aside + " and a new one begun";
+  notice_ = notice;
   return absl::OkStatus();
 }
 
@@ -342,7 +361,7 @@ absl::Status History::Append(std::span<const StoredEvent> events) {
   }
   // Whatever it was, a new connection is the surest way to begin again.
   if (!status.ok()) db_.reset();
-  return Remember(status);
+  return Remember(Named(status));
 }
 
 absl::Status History::AppendTo(Db& db, std::span<const StoredEvent> events) {

@@ -85,6 +85,7 @@ class History {
   absl::Status ConnectOnce();
   absl::Status AppendTo(Db& db, std::span<const StoredEvent> events);
   absl::Status MoveAside(const absl::Status& why);
+  absl::Status Named(const absl::Status& status) const;
   absl::Status Remember(absl::Status status);
 
   // Constant after construction.

@@ -40,7 +40,7 @@ absl::Status ToStatus(sqlite3* db, int code) {
 absl::Status CreateFile(const std::string& path) {
   const int fd =
       open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return absl::ErrnoToStatus(errno, path);
+  if (fd < 0) return absl::ErrnoToStatus(errno, "cannot open");
   close(fd);
   return absl::OkStatus();
 }

@@ -252,7 +252,7 @@ void RaceProducers(uint32_t producers, uint32_t each, size_t capacity,
   EXPECT_EQ(received + ring.dropped(), sent);
 }
 
-TEST(EventRing, RaceSmallRing) { RaceProducers(4, 20'000, 8, 1); }
+TEST(EventRing, RaceSmallRing) { RaceProducers(4, 8'000, 8, 1); }
 TEST(EventRing, RaceRoomyRing) { RaceProducers(3, 30'000, 4096, 2); }
 TEST(EventRing, RaceWithChunks) { RaceProducers(2, 100'000, 32'768, 3); }
 

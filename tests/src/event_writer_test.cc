@@ -139,6 +139,21 @@ TEST(EventWriter, F16_WhatWaitsForTheHistoryIsBounded) {
   EXPECT_EQ(house.writer.status().written, sent + 1);
 }
 
+TEST(EventWriter, F16_StopTriesOnceMoreAndCountsWhatIsLost) {
+  TempDir elsewhere;
+  for (const bool comes_back : {false, true}) {
+    House house(elsewhere / "later/h.db");
+    house.ring.OnDecision(MakeRecord(Verdict::kDeny));
+    house.writer.DrainOnce();
+    if (comes_back) {
+      ASSERT_TRUE(std::filesystem::create_directory(elsewhere / "later"));
+    }
+    ASSERT_TRUE(house.writer.Start().ok());
+    house.writer.Stop();
+    EXPECT_EQ(house.writer.status().history_lost, comes_back ? 0u : 1u);
+  }
+}
+
 TEST(EventWriter, ThreadWakesForARecordAndStopsWithAFlush) {
   House house("", {.batching = absl::Milliseconds(1)});
   std::mutex mutex;
