@@ -13,9 +13,21 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# RUN: in the laboratory, exit code 0 wanted. Else: what tests it instead.
-RUN = 'run'
+# How a command is tested. RUN: in the laboratory, by a shell, exit code 0
+# wanted; START and STOP: there too, done by hand in systemd's place (the real
+# one is in tests/vm/systemd_test). Anything else says where.
+RUN, START, STOP = 'run', 'start', 'stop'
 COMMANDS = [
+    (r'tools/quickstart( --host)?', '.ci/run'),
+    (r'tests/run', 'this very run'),
+    (r'tools/install-deps build', 'tests/run begins with it'),
+    (r'meson setup build-release|ninja -C build-release', 'tools/quickstart'),
+    (r'meson install -C build-release --no-rebuild', RUN),
+    (r'systemd-sysusers|systemd-tmpfiles --create', RUN),
+    (r'systemctl daemon-reload', 'tests/vm/systemd_test'),
+    (r'systemctl enable --now sallyport', START),
+    (r'systemctl disable --now sallyport', STOP),
+    (r'ninja -C build-release uninstall', RUN),
     (r'sallyport (status|rules|violations|stats|doctor|version|explain|mode|'
      r'allow|deny|reject|local-only|events|off)\b.*', RUN),
 ]

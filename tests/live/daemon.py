@@ -140,6 +140,7 @@ class Daemon:
             self._notify.close()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(f'{self.dir}/notify')
+        os.chmod(f'{self.dir}/notify', 0o777)  # daemons of other users too
         self._notify.setblocking(False)
         environment = dict(os.environ, NOTIFY_SOCKET=f'{self.dir}/notify')
         if self._watchdog_s:

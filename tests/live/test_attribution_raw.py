@@ -78,10 +78,11 @@ r.sendto(tcp_packet({FW4!r}, 8080, {PEER4!r}, 5000, 2), ({PEER4!r}, 0))''')
     assert not lab.at_peer(dport=5000)
 
 
-@case('A32')
+@case('A32', pinned='a raw socket can speak with the port of a bound UDP '
+      'socket (needs CAP_NET_RAW; see LIMITATIONS.md)')
 def test_A32_forged_datagram_from_a_bound_port(lab):
-    """The same with UDP: the bound socket may have sent it or not. The raw
-    socket is one of the candidates."""
+    """The same with UDP, where the bound socket may have sent it: it is blamed
+    for it, and what it may do, the forger can."""
     bound, forger = lab.app('bound'), lab.app('forger')
     daemon = lab.daemon(rules=rule_text('b', 'allow', bound.path))
     bound.run('b = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n'
@@ -90,8 +91,13 @@ def test_A32_forged_datagram_from_a_bound_port(lab):
 r = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
 r.sendto(udp_packet({FW4!r}, 8080, {PEER4!r}, 5000), ({PEER4!r}, 0))''')
     event = daemon.wait_event(dport=5000)
+    assert event['app']['path'] == bound.path, event
+    assert event['verdict']['action'] == 'allow', event
+    forger.run(SOURCE + f'''
+r.sendto(udp_packet({FW4!r}, 8081, {PEER4!r}, 5001), ({PEER4!r}, 0))''')
+    event = daemon.wait_event(dport=5001)  # a port that nobody is bound to
     assert event['verdict']['action'] == 'deny', event
-    assert not lab.at_peer(dport=5000)
+    assert not lab.at_peer(dport=5001)
 
 
 HOSTILE = [b'new\nline', b'esc\x1b[31mred', 'bidi\u202etxt.exe'.encode(),

@@ -1,58 +1,93 @@
-"""README's commands, run as a reader would: the daemon with its default paths,
-in a mount namespace where /etc, /run and /var/lib are copies to spoil."""
+"""README's commands, run as a reader would: installed, with default paths, in
+a mount namespace where /usr, /etc, /var and /run are copies to spoil."""
 
 import os
-import shutil
+import signal
 import subprocess
 import sys
 
 import kernel
-from daemon import Daemon, program
+from daemon import Daemon
 from lab import Skip
 
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import readme_test  # pylint: disable=wrong-import-position
 
-SETUP = '''
-sudo() { "$@"; }
-set -e
-'''
+UNIT = '/usr/lib/systemd/system/sallyport.service'
+SETUP = 'sudo() { "$@"; }\nset -e\n'
 
 
-def overlay(lab, path):
-    name = path.strip('/').replace('/', '-')
-    upper, work = f'{lab.dir}/up/{name}', f'{lab.dir}/work/{name}'
-    os.makedirs(upper)
-    os.makedirs(work)
-    kernel.mount('overlay', path, 'overlay', 0,
-                 f'lowerdir={path},upperdir={upper},workdir={work}')
+def spoil(lab):
+    """Overlays whose upper halves are in memory."""
+    memory = f'{lab.dir}/memory'
+    os.makedirs(memory)
+    kernel.mount('tmpfs', memory, 'tmpfs')
+    for path in ('/usr', '/etc', '/var'):
+        upper, work = f'{memory}{path}/upper', f'{memory}{path}/work'
+        os.makedirs(upper)
+        os.makedirs(work)
+        kernel.mount('overlay', path, 'overlay', 0,
+                     f'lowerdir={path},upperdir={upper},workdir={work}')
+    kernel.mount('tmpfs', '/run', 'tmpfs', 0, 'mode=0755')
+
+
+class Service:
+    """What systemd would do with the unit, as far as README needs it."""
+
+    def __init__(self, lab):
+        self._lab = lab
+        self._daemon = None
+
+    def start(self):
+        lines = kernel.read(UNIT).splitlines()
+        command = next(line for line in lines
+                       if line.startswith('ExecStart='))[10:].split()
+        os.makedirs('/run/sallyport', mode=0o750, exist_ok=True)
+        os.makedirs('/var/lib/sallyport', mode=0o700, exist_ok=True)
+        self._daemon = Daemon(self._lab, events=False)
+        self._daemon.socket = '/run/sallyport/api.sock'
+        self._daemon.command = lambda: command
+        self._lab.daemons.append(self._daemon)
+        self._daemon.start()
+
+    def stop(self):
+        if self._daemon.process.poll() is None:  # `sallyport off` may have
+            self._daemon.process.send_signal(signal.SIGTERM)
+        assert self._daemon.process.wait(15 * kernel.SCALE) == 0
+
+
+def build_directory():
+    top = os.environ['SPT_BIN']
+    if not os.path.exists(f'{top}/build.ninja'):
+        raise Skip(f'{top} is not a build directory')
+    return top
 
 
 def test_readme_commands(lab):
     text = readme_test.read_readme()
     if text is None:
         raise Skip('there is no README.md')
-    # An overlay may not lie upon what it is made of: use memory.
-    os.makedirs(f'{lab.dir}/up', exist_ok=True)
-    os.makedirs(f'{lab.dir}/work', exist_ok=True)
-    kernel.mount('tmpfs', '/run', 'tmpfs')
-    for path in ('/etc', '/var/lib', '/usr/bin', '/usr/sbin'):
-        overlay(lab, path)
-    shutil.copy(program('sallyport'), '/usr/bin/sallyport')
-    shutil.copy(program('sallyportd'), '/usr/sbin/sallyportd')
-    for path in ('/etc/sallyport/rules.d', '/var/lib/sallyport',
-                 '/run/sallyport'):
-        os.makedirs(path, exist_ok=True)
-    daemon = Daemon(lab, events=False)
-    daemon.socket = '/run/sallyport/api.sock'
-    daemon.command = lambda: ['/usr/sbin/sallyportd', '--mode', 'monitor']
-    lab.daemons.append(daemon)
-    daemon.start()
+    build = build_directory()
+    spoil(lab)
+    service = Service(lab)
     for command in readme_test.commands(text):
-        if readme_test.how(command) != readme_test.RUN:
-            continue
-        done = subprocess.run(['bash', '-c', SETUP + command], text=True,
-                              capture_output=True, check=False, timeout=30,
-                              stdin=subprocess.DEVNULL)
-        print(f'$ {command}\n{done.stdout}{done.stderr}')
-        assert done.returncode == 0, (command, done)
+        way = readme_test.how(command)
+        print(f'$ {command}    ({way})')
+        if way == readme_test.START:
+            service.start()
+        elif way == readme_test.STOP:
+            service.stop()
+        elif way == readme_test.RUN:
+            shell(command.replace('build-release', build))
+    assert not os.path.exists(UNIT), 'uninstalled, and yet there'
+
+
+def shell(command):
+    done = subprocess.run(['bash', '-c', SETUP + command], text=True,
+                          capture_output=True, check=False,
+                          timeout=60 * kernel.SCALE, cwd='/',
+                          env=dict(os.environ, PATH='/usr/local/sbin:'
+                                   '/usr/local/bin:/usr/sbin:/usr/bin'),
+                          stdin=subprocess.DEVNULL)
+    print(done.stdout + done.stderr)
+    assert done.returncode == 0, (command, done)
