@@ -61,8 +61,10 @@ void EventWriter::Stop() {
 void EventWriter::Run() {
   LowerPriority();
   bool stopping = false;
+  size_t taken = 0;
   while (!stopping) {
-    if (ring_.ArmWake()) {
+    // While records keep coming the judges need not wake us at all.
+    if (taken == 0 && ring_.ArmWake()) {
       // A batch that the history refused is offered again even if nothing
       // else happens.
       const bool retry = pending_count_ > 0;
@@ -70,7 +72,7 @@ void EventWriter::Run() {
           WaitFor(true, retry ? options_.retry : absl::InfiniteDuration());
     }
     if (!stopping) stopping = WaitFor(false, options_.batching);
-    Drain();
+    taken = Drain();
   }
   // What came in while the last batch was written; and a history that failed
   // gets its last chance.
