@@ -88,41 +88,43 @@ bool Holds(ProcDir& dir, FdSlot slot, uint64_t inode) {
   return Link(dir, slot).socket() == inode;
 }
 
-ScanResult ScanSockets(ProcDir& dir, int32_t task, int32_t* next_fd,
-                       WorkBudget* budget, std::vector<int32_t>* scratch,
+ScanResult ScanSockets(ProcDir& dir, int32_t* next_fd, WorkBudget* budget,
+                       std::vector<int32_t>* fds,
                        std::vector<HeldSocket>* out) {
   if (!budget->Take()) return ScanResult::kOutOfBudget;
-  int error =
-      dir.List(FdPath("fd", {task, -1}).c_str(), kMaxFdsPerProcess, scratch);
+  int error = dir.List("fd", kMaxFdsPerProcess, fds);
   if (error == -EMFILE || error == -ENFILE) return ScanResult::kNoDescriptors;
   if (error < 0) return ScanResult::kGone;
-  auto from = std::lower_bound(scratch->begin(), scratch->end(), *next_fd);
-  for (auto fd = from; fd != scratch->end(); ++fd) {
+  auto from = std::lower_bound(fds->begin(), fds->end(), *next_fd);
+  for (auto fd = from; fd != fds->end(); ++fd) {
     if (!budget->Take()) {
       *next_fd = *fd;
       return ScanResult::kOutOfBudget;
     }
-    auto inode = Link(dir, {task, *fd}).socket();
+    auto inode = Link(dir, {0, *fd}).socket();
     if (inode) out->push_back({static_cast<uint32_t>(*inode), *fd});
   }
   return ScanResult::kComplete;
 }
 
-std::optional<FdSlot> FindSocket(ProcDir& dir, int32_t task, uint64_t inode,
+std::optional<FdSlot> FindSocket(ProcDir& dir, const SocketQuery& query,
                                  WorkBudget* budget,
-                                 std::vector<int32_t>* scratch,
-                                 std::vector<FdSlot>* rings) {
+                                 std::vector<int32_t>* fds) {
+  fds->clear();
   if (!budget->Take()) return std::nullopt;
-  if (dir.List(FdPath("fd", {task, -1}).c_str(), kMaxFdsPerProcess, scratch) <
-      0) {
-    return std::nullopt;
-  }
-  for (auto fd = scratch->rbegin(); fd != scratch->rend(); ++fd) {
+  FdPath path("fd", {query.task, -1});
+  if (dir.List(path.c_str(), kMaxFdsPerProcess, fds) < 0) return std::nullopt;
+  for (auto fd = fds->rbegin(); fd != fds->rend(); ++fd) {
+    if (query.known_fds != nullptr &&
+        std::binary_search(query.known_fds->begin(), query.known_fds->end(),
+                           *fd)) {
+      continue;
+    }
     if (!budget->Take()) return std::nullopt;
-    Link link(dir, {task, *fd});
-    if (link.socket() == inode) return FdSlot{task, *fd};
-    if (rings != nullptr && link.is_ring()) {
-      rings->push_back({task, *fd, true});
+    Link link(dir, {query.task, *fd});
+    if (link.socket() == query.inode) return FdSlot{query.task, *fd};
+    if (query.rings != nullptr && link.is_ring()) {
+      query.rings->push_back({query.task, *fd, true});
     }
   }
   return std::nullopt;

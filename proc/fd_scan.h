@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -47,6 +48,10 @@ struct HeldSocket {
   int32_t fd = -1;
 };
 
+// Descriptor numbers, ascending; shared because a search reads what a scan on
+// another thread replaces.
+using FdList = std::shared_ptr<const std::vector<int32_t>>;
+
 enum class ScanResult : uint8_t {
   kComplete,
   kOutOfBudget,    // *next_fd tells where to go on
@@ -54,17 +59,25 @@ enum class ScanResult : uint8_t {
   kNoDescriptors,  // EMFILE, ENFILE: ours are used up (CASES F29)
 };
 
-// Appends every socket in `table` ("fd", "task/12/fd") from *next_fd on.
-ScanResult ScanSockets(ProcDir& dir, int32_t task, int32_t* next_fd,
-                       WorkBudget* budget, std::vector<int32_t>* scratch,
-                       std::vector<HeldSocket>* out);
+// Appends every socket of the process from *next_fd on. `fds` becomes the
+// numbers of all its descriptors.
+ScanResult ScanSockets(ProcDir& dir, int32_t* next_fd, WorkBudget* budget,
+                       std::vector<int32_t>* fds, std::vector<HeldSocket>* out);
 
-// Looks for one socket, newest descriptors first. Appends the io_urings it
-// comes by to `rings` if that is not null.
-std::optional<FdSlot> FindSocket(ProcDir& dir, int32_t task, uint64_t inode,
-                                 WorkBudget* budget,
-                                 std::vector<int32_t>* scratch,
-                                 std::vector<FdSlot>* rings = nullptr);
+struct SocketQuery {
+  uint64_t inode = 0;
+  int32_t task = 0;  // whose table; 0: the process's
+  // Numbers that are passed over: a socket that was not there when they were
+  // listed sits behind a new one, nearly always.
+  FdList known_fds;
+  // If not null: the io_urings that were come by are appended.
+  std::vector<FdSlot>* rings = nullptr;
+};
+
+// Looks for one socket, newest descriptors first. `fds` becomes the numbers of
+// all descriptors.
+std::optional<FdSlot> FindSocket(ProcDir& dir, const SocketQuery& query,
+                                 WorkBudget* budget, std::vector<int32_t>* fds);
 
 }  // namespace sallyport::proc
 

@@ -17,21 +17,45 @@ class Search {
   Search(ProcessTable& table, uint64_t inode, WorkBudget* budget)
       : table_(table), inode_(inode), budget_(budget) {}
 
-  std::optional<SocketHolder> Descriptors(
+  // Descriptors that came up since they were last read: two calls for each
+  // process that opened nothing.
+  std::optional<SocketHolder> NewDescriptors(
       const std::vector<TrackedPtr>& processes) {
     for (const TrackedPtr& process : processes) {
       std::shared_ptr<ProcDir> dir = table_.DirOf(process);
       if (dir == nullptr) continue;
-      std::vector<FdSlot> rings;
-      auto slot = FindSocket(*dir, 0, inode_, budget_, &fds_, &rings);
+      SocketQuery query;
+      query.inode = inode_;
+      query.known_fds = table_.KnownFds(process);
+      auto slot = FindSocket(*dir, query, budget_, &fds_);
       if (slot) return SocketHolder{process, *slot};
-      for (FdSlot ring : rings) rings_.push_back({process, ring});
       if (budget_->exhausted()) break;
     }
     return std::nullopt;
   }
 
-  // The rings that Descriptors came by.
+  std::optional<SocketHolder> AllDescriptors(
+      const std::vector<TrackedPtr>& processes) {
+    for (const TrackedPtr& process : processes) {
+      std::shared_ptr<ProcDir> dir = table_.DirOf(process);
+      if (dir == nullptr) continue;
+      std::vector<FdSlot> rings;
+      SocketQuery query;
+      query.inode = inode_;
+      query.rings = &rings;
+      auto slot = FindSocket(*dir, query, budget_, &fds_);
+      if (slot) return SocketHolder{process, *slot};
+      for (FdSlot ring : rings) rings_.push_back({process, ring});
+      if (budget_->exhausted()) {
+        table_.NoteSearchAge(process->age);
+        break;
+      }
+      table_.NoteFds(process, fds_);
+    }
+    return std::nullopt;
+  }
+
+  // The rings that AllDescriptors came by.
   std::optional<SocketHolder> Rings() {
     for (const SocketHolder& ring : rings_) {
       if (!budget_->Take()) break;
@@ -65,7 +89,8 @@ class Search {
           alike.emplace_back(process, task);
           continue;
         }
-        auto slot = FindSocket(*dir, task, inode_, budget_, &fds_);
+        auto slot =
+            FindSocket(*dir, {inode_, task, {}, nullptr}, budget_, &fds_);
         if (slot) return SocketHolder{process, *slot};
       }
     }
@@ -73,7 +98,7 @@ class Search {
       if (budget_->exhausted()) break;
       std::shared_ptr<ProcDir> dir = table_.DirOf(process);
       if (dir == nullptr) continue;
-      auto slot = FindSocket(*dir, task, inode_, budget_, &fds_);
+      auto slot = FindSocket(*dir, {inode_, task, {}, nullptr}, budget_, &fds_);
       if (slot) return SocketHolder{process, *slot};
     }
     return std::nullopt;
@@ -109,7 +134,19 @@ SearchResult SearchEverybody(ProcessTable& table, uint64_t inode, uint32_t uid,
   std::vector<TrackedPtr> everybody = InOrder(table, uid);
   Search search(table, inode, budget);
   SearchResult result;
-  result.holder = search.Descriptors(everybody);
+  result.holder = search.NewDescriptors(everybody);
+  if (!result.holder) {
+    // Go on where the last search ran out of time.
+    uint64_t age = table.search_age();
+    auto start = std::find_if(
+        everybody.begin(), everybody.end(),
+        [age](const TrackedPtr& process) { return process->age == age; });
+    if (start != everybody.end()) {
+      std::rotate(everybody.begin(), start, everybody.end());
+    }
+    result.holder = search.AllDescriptors(everybody);
+  }
+  if (!budget->exhausted()) table.NoteSearchAge(0);
   if (!result.holder) result.holder = search.Rings();
   if (!result.holder) result.holder = search.Threads(everybody);
   result.is_complete = result.holder.has_value() || !budget->exhausted();

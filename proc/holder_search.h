@@ -17,9 +17,11 @@ struct SearchResult {
   bool is_complete = false;
 };
 
-// Order: likely owners of `uid`, all of `uid` from the newest, all others; then
-// what is registered with io_urings (CASES A21); then threads with a table of
-// their own (CASES A22).
+// Order of processes: likely owners of `uid`, all of `uid` from the newest, all
+// others. Of them all first the descriptors that are new since they were last
+// read; then every descriptor; then what is registered with io_urings (CASES
+// A21); then threads with a table of their own (CASES A22). A search that runs
+// out of time is gone on with by the next.
 SearchResult SearchEverybody(ProcessTable& table, uint64_t inode, uint32_t uid,
                              WorkBudget* budget);
 

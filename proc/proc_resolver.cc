@@ -23,8 +23,10 @@ using proc::OwnerHints;
 using proc::WorkBudget;
 using Lane = ProcessTable::Lane;
 
-// /proc calls of one fast lookup beyond the hints; about 300 us.
-constexpr int kFastCalls = 128;
+// /proc calls of one fast lookup for looking at new processes, and for
+// searching; about 400 and 150 us.
+constexpr int kFastCatchUpCalls = 160;
+constexpr int kFastSearchCalls = 64;
 // Holders that the packet path confirms and identifies one by one.
 constexpr size_t kMaxFastHolders = 16;
 // Owners beyond these are left out if their app and user are among them: they
@@ -46,8 +48,10 @@ class ProcResolver : public Resolver {
   ResolveStatus ResolveFast(const Flow& flow,
                             std::optional<uint32_t> packet_uid,
                             Ownership* ownership) override {
-    WorkBudget budget = WorkBudget::Calls(kFastCalls);
-    return Resolve(flow, packet_uid, Lane::kFast, &budget, ownership);
+    WorkBudget catch_up = WorkBudget::Calls(kFastCatchUpCalls);
+    WorkBudget search = WorkBudget::Calls(kFastSearchCalls);
+    return Resolve(flow, packet_uid, Lane::kFast, &catch_up, &search,
+                   ownership);
   }
 
   void ResolveSlow(const Flow& flow, std::optional<uint32_t> packet_uid,
@@ -55,7 +59,7 @@ class ProcResolver : public Resolver {
     WorkBudget budget = WorkBudget::Until(
         &table_->now(),
         table_->NowNs() + absl::ToInt64Nanoseconds(options_.deadline));
-    Resolve(flow, packet_uid, Lane::kSlow, &budget, ownership);
+    Resolve(flow, packet_uid, Lane::kSlow, &budget, &budget, ownership);
   }
 
   std::shared_ptr<const Process> WithSha256(
@@ -71,7 +75,8 @@ class ProcResolver : public Resolver {
   enum class Held : uint8_t { kByOwners, kByNobody, kNotKnown };
 
   ResolveStatus Resolve(const Flow& flow, std::optional<uint32_t> packet_uid,
-                        Lane lane, WorkBudget* budget, Ownership* ownership);
+                        Lane lane, WorkBudget* catch_up, WorkBudget* search,
+                        Ownership* ownership);
   // Appends to holders_ who holds the socket.
   Held FindHolders(const SocketInfo& socket, Lane lane, WorkBudget* budget);
   // False if the budget ended before everyone was asked.
@@ -97,8 +102,8 @@ class ProcResolver : public Resolver {
 
 ResolveStatus ProcResolver::Resolve(const Flow& flow,
                                     std::optional<uint32_t> packet_uid,
-                                    Lane lane, WorkBudget* budget,
-                                    Ownership* ownership) {
+                                    Lane lane, WorkBudget* catch_up,
+                                    WorkBudget* search, Ownership* ownership) {
   *ownership = Ownership();
   ownership->socket_uid = packet_uid;
   const bool is_slow = lane == Lane::kSlow;
@@ -122,14 +127,14 @@ ResolveStatus ProcResolver::Resolve(const Flow& flow,
   const uint32_t socket_uid = candidates.sockets[0].uid;
   ownership->socket_uid = socket_uid;
 
-  const bool is_caught_up = table_->CatchUp(lane, budget);
+  const bool is_caught_up = table_->CatchUp(lane, catch_up);
   if (!is_caught_up && !is_slow) return ResolveStatus::kNeedSlow;
   holders_.clear();
   bool is_ambiguous =
       candidates.is_guess || !is_caught_up || !table_->index_is_complete();
   for (const SocketInfo& socket : candidates.sockets) {
     Held held =
-        socket.inode == 0 ? Held::kByNobody : FindHolders(socket, lane, budget);
+        socket.inode == 0 ? Held::kByNobody : FindHolders(socket, lane, search);
     if (held == Held::kNotKnown && !is_slow) return ResolveStatus::kNeedSlow;
     if (held != Held::kByOwners) is_ambiguous = true;
   }
@@ -190,7 +195,7 @@ bool ProcResolver::TakeIndexed(uint64_t inode, WorkBudget* budget,
     // Moved to another descriptor (dup2, as inetd does), or closed.
     std::optional<FdSlot> slot;
     if (dir != nullptr) {
-      slot = proc::FindSocket(*dir, 0, inode, budget, &fds_);
+      slot = proc::FindSocket(*dir, {inode, 0, {}, nullptr}, budget, &fds_);
       if (!slot && budget->exhausted()) return false;
     }
     if (slot) {
@@ -222,8 +227,8 @@ void ProcResolver::AddAncestors(uint64_t inode, WorkBudget* budget) {
   table_->NoteAncestorsKnown(inode);
 }
 
-// Young processes that sent nothing yet, then all descriptors of whoever sent
-// last.
+// Young processes that sent nothing yet, then whoever sent last: what they
+// opened since they were last read.
 bool ProcResolver::SearchNewest(const SocketInfo& socket, WorkBudget* budget) {
   processes_.clear();
   table_->Newest(&socket.uid, kNewestTried, &processes_);
@@ -241,7 +246,9 @@ bool ProcResolver::SearchNewest(const SocketInfo& socket, WorkBudget* budget) {
   for (const TrackedPtr& process : processes_) {
     std::shared_ptr<ProcDir> dir = table_->DirOf(process);
     if (dir == nullptr) continue;
-    auto slot = proc::FindSocket(*dir, 0, socket.inode, budget, &fds_);
+    auto slot = proc::FindSocket(
+        *dir, {socket.inode, 0, table_->KnownFds(process), nullptr}, budget,
+        &fds_);
     if (slot) {
       NoteOwner({process, *slot}, socket.uid);
       return true;

@@ -182,7 +182,8 @@ bool ProcessTable::FinishScan(const TrackedPtr& process, WorkBudget* budget) {
   if (dir == nullptr) return true;
   held_.clear();
   ScanResult result =
-      proc::ScanSockets(*dir, 0, &process->next_fd_, budget, &fds_, &held_);
+      proc::ScanSockets(*dir, &process->next_fd_, budget, &fds_, &held_);
+  if (result == ScanResult::kComplete) NoteFds(process, fds_);
   absl::MutexLock lock(&mutex_);
   if (result == ScanResult::kNoDescriptors) CloseSomeLocked(open_dirs_ / 2);
   if (process->gone_) return true;

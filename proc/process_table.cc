@@ -10,7 +10,6 @@ namespace sallyport {
 
 using proc::FdSlot;
 using proc::SocketIndex;
-using proc::WorkBudget;
 
 namespace {
 
@@ -181,24 +180,16 @@ void ProcessTable::NoteAncestorsKnown(uint64_t inode) {
   if (entry != nullptr) entry->ancestors_known = true;
 }
 
-void ProcessTable::Rescan(const TrackedPtr& process, WorkBudget* budget) {
-  std::shared_ptr<ProcDir> dir = DirOf(process);
-  if (dir == nullptr) return;
-  int32_t next_fd = 0;
-  std::vector<int32_t> fds;
-  std::vector<proc::HeldSocket> held;
-  auto result = proc::ScanSockets(*dir, 0, &next_fd, budget, &fds, &held);
+proc::FdList ProcessTable::KnownFds(const TrackedPtr& process) {
   absl::MutexLock lock(&mutex_);
-  if (process->gone_) return;
-  if (result == proc::ScanResult::kComplete) {
-    for (uint32_t inode : process->inodes_) {
-      index_.Remove(inode, process->id.pid);
-    }
-    process->inodes_.clear();
-  }
-  for (const proc::HeldSocket& socket : held) {
-    IndexLocked(*process, socket.inode, {0, socket.fd});
-  }
+  return process->known_fds_;
+}
+
+void ProcessTable::NoteFds(const TrackedPtr& process,
+                           const std::vector<int32_t>& fds) {
+  auto known = std::make_shared<const std::vector<int32_t>>(fds);
+  absl::MutexLock lock(&mutex_);
+  process->known_fds_ = std::move(known);
 }
 
 // --- identity ---

@@ -64,6 +64,7 @@ class TrackedProcess {
   bool gone_ = false;
   bool recently_used_ = true;
   std::vector<uint32_t> inodes_;  // in the index with our pid
+  proc::FdList known_fds_;        // when its descriptors were last read
   std::shared_ptr<const Process> current_;
   FileStat exe_;  // of current_
   // Guarded by ProcessTable::work_mutex_.
@@ -119,8 +120,9 @@ class ProcessTable {
   void Newest(const uint32_t* uid, size_t limit, std::vector<TrackedPtr>* out);
   // The open directory; null if the process is gone.
   std::shared_ptr<ProcDir> DirOf(const TrackedPtr& process);
-  // Reads all its descriptors anew into the index.
-  void Rescan(const TrackedPtr& process, proc::WorkBudget* budget);
+  // The descriptors it had when they were last read; null: not read yet.
+  proc::FdList KnownFds(const TrackedPtr& process);
+  void NoteFds(const TrackedPtr& process, const std::vector<int32_t>& fds);
   void Forget(const TrackedPtr& process);
   // True if the process still exists.
   bool IsAlive(const TrackedPtr& process);
@@ -140,8 +142,13 @@ class ProcessTable {
   static constexpr size_t kMaxOwnersPerUid = 16;
   void NoteOwner(uint32_t uid, const SocketHolder& holder);
   void LikelyOwners(uint32_t uid, std::vector<SocketHolder>* out);
+  // --- searches of everybody ---
   // A full search found nobody holding it (a kernel socket, or in flight).
   void NoteUnheld(uint64_t inode);
+  // Where a search ended for want of time, so that the next goes on there and
+  // does not ask the same ones again. 0: from the newest.
+  uint64_t search_age() const { return search_age_.load(); }
+  void NoteSearchAge(uint64_t age) { search_age_.store(age); }
   bool IsUnheld(uint64_t inode);
 
   // --- process events: speed only, nothing depends on them ---
@@ -194,6 +201,7 @@ class ProcessTable {
   std::atomic<bool> has_backlog_{false};
   std::atomic<bool> index_is_complete_{true};
   std::atomic<uint64_t> identity_generation_{0};
+  std::atomic<uint64_t> search_age_{0};
 
   absl::Mutex work_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   proc::PidCursor cursor_ ABSL_GUARDED_BY(work_mutex_);
