@@ -13,7 +13,6 @@
 #include "rules/text_util.h"
 #include "src/api_handlers.h"
 #include "src/api_json.h"
-#include "src/escape.h"
 #include "src/file_hash.h"
 #include "src/rule_json.h"
 #include "src/user_names.h"
@@ -174,12 +173,13 @@ ApiResponse HandleExplain(const ApiContext& context,
   for (const Loser& loser : explanation.losers) {
     if (loser.rule >= rules.size()) continue;
     losers.push_back(
-        {{"rule", rules[loser.rule].name}, {"why", Escape(loser.why)}});
+        {{"rule", rules[loser.rule].name}, {"why", SafeMessage(loser.why)}});
   }
   json text = json::array();
-  for (const std::string& note : question->notes) text.push_back(Escape(note));
+  for (const std::string& note : question->notes)
+    text.push_back(SafeMessage(note));
   for (const std::string& line : ExplanationText(policy, explanation)) {
-    text.push_back(Escape(line));
+    text.push_back(SafeMessage(line));
   }
   const bool has_rule = decision.rule < rules.size();
   ApiResponse response;

@@ -1,9 +1,11 @@
 #include "src/api_json.h"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_format.h"
 #include "rules/text_util.h"
 
 namespace sallyport {
@@ -107,6 +109,28 @@ absl::StatusOr<json> ParseJsonObject(std::string_view text) {
     return FieldError(duplicates.duplicate(), "field given twice");
   }
   return parsed;
+}
+
+std::string SafeMessage(std::string_view message) {
+  std::string out;
+  for (size_t i = 0; i < message.size();) {
+    char32_t code_point = 0;
+    const size_t length = Utf8Length(message, i, &code_point);
+    const bool keep =
+        length > 0 && (code_point == U'\n' || !IsInvisible(code_point));
+    const std::string_view bytes =
+        message.substr(i, std::max<size_t>(length, 1));
+    if (keep) {
+      out += bytes;
+    } else {
+      for (const char byte : bytes) {
+        absl::StrAppendFormat(&out, "\\x%02x",
+                              static_cast<unsigned char>(byte));
+      }
+    }
+    i += bytes.size();
+  }
+  return out;
 }
 
 std::string PrintJson(const json& value) {

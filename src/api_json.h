@@ -23,6 +23,11 @@ std::string FieldOf(const absl::Status& status);  // "" if it has none
 // The whole text is one JSON object, no duplicate keys.
 absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text);
 
+// A message that quotes what it needs to quote: control characters (but for
+// line ends), what is not UTF-8 and what reorders text become \xNN; backslashes
+// stay. (For text of programs: Escape.)
+std::string SafeMessage(std::string_view message);
+
 // One line. Text that is not UTF-8 does not fail (Escape it first, escape.h).
 std::string PrintJson(const nlohmann::json& json);
 

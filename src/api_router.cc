@@ -104,8 +104,8 @@ std::span<const ApiRoute> ApiRoutes() { return kRoutes; }
 
 ApiResponse ErrorResponse(int http_status, std::string_view code,
                           std::string_view message, std::string_view field) {
-  nlohmann::json error = {{"code", code}, {"message", Escape(message)}};
-  if (!field.empty()) error["field"] = Escape(field);
+  nlohmann::json error = {{"code", code}, {"message", SafeMessage(message)}};
+  if (!field.empty()) error["field"] = SafeMessage(field);
   ApiResponse response;
   response.status = http_status;
   response.body = PrintJson({{"error", std::move(error)}});

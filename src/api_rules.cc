@@ -6,7 +6,6 @@
 #include "rules/text_util.h"
 #include "src/api_handlers.h"
 #include "src/api_json.h"
-#include "src/escape.h"
 #include "src/rule_json.h"
 
 namespace sallyport {
@@ -24,8 +23,9 @@ ApiResponse JsonResponse(const json& body, int status = 200) {
 // One line per change, with old and new.
 void Audit(const ApiContext& context, const ApiRequest& request,
            std::string_view what, const absl::Status& status) {
-  context.audit(Concat("rules: ", what, ", asked by uid ", request.peer.uid,
-                       status.ok() ? "" : ", refused: ", MessageOf(status)));
+  context.audit(
+      SafeMessage(Concat("rules: ", what, ", asked by uid ", request.peer.uid,
+                         status.ok() ? "" : ", refused: ", MessageOf(status))));
 }
 
 std::string InWords(const Rule& rule) { return PrintJson(RuleToJson(rule)); }
@@ -53,7 +53,7 @@ ApiResponse HandleListRules(const ApiContext& context, const ApiRequest&) {
   const std::string error = context.rules->last_error();
   return JsonResponse(
       {{"rules", std::move(rules)},
-       {"error", error.empty() ? json(nullptr) : json(Escape(error))}});
+       {"error", error.empty() ? json(nullptr) : json(SafeMessage(error))}});
 }
 
 ApiResponse HandleGetRule(const ApiContext& context,
@@ -140,7 +140,7 @@ ApiResponse HandleCheckRules(const ApiContext&, const ApiRequest& request) {
   for (const RuleError& error : parse.errors) {
     errors.push_back({{"line", error.line},
                       {"column", error.column},
-                      {"message", Escape(error.message)}});
+                      {"message", SafeMessage(error.message)}});
   }
   return JsonResponse({{"ok", errors.empty()}, {"errors", std::move(errors)}});
 }

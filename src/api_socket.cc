@@ -44,7 +44,7 @@ absl::Status PrepareDirectory(const std::string& directory) {
   } else if (errno != EEXIST) {
     return Failed(directory, "cannot make the socket's directory");
   }
-  return CheckGuardedDirectory(directory);
+  return CheckGuardedDirectory(directory, ServiceUid());
 }
 
 // Pid of who listens on `address`; 0 if nobody answers.

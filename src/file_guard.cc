@@ -9,6 +9,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
 #include "rules/text_util.h"
+#include "src/user_names.h"
 
 namespace sallyport {
 namespace {
@@ -18,8 +19,9 @@ absl::Status Refused(const std::string& path, std::string_view why) {
 }
 
 // Owner and mode, for files and directories alike.
-absl::Status CheckOwnerAndMode(const std::string& path, const struct stat& st) {
-  if (st.st_uid != 0 && st.st_uid != geteuid()) {
+absl::Status CheckOwnerAndMode(const std::string& path, const struct stat& st,
+                               std::optional<uid_t> trusted_uid) {
+  if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != trusted_uid) {
     return Refused(path, Concat("owned by user ", st.st_uid,
                                 "; it must belong to root (chown root)"));
   }
@@ -32,15 +34,14 @@ absl::Status CheckOwnerAndMode(const std::string& path, const struct stat& st) {
 }
 
 absl::Status CheckFile(const std::string& path, const struct stat& st,
-                       size_t max_bytes) {
+                       size_t max_bytes, std::optional<uid_t> trusted_uid) {
   if (!S_ISREG(st.st_mode)) return Refused(path, "not a regular file");
   if (st.st_nlink > 1) {
     return Refused(
         path, Concat("it has ", st.st_nlink, " hard links; copy it instead"));
   }
-  if (absl::Status status = CheckOwnerAndMode(path, st); !status.ok()) {
-    return status;
-  }
+  absl::Status status = CheckOwnerAndMode(path, st, trusted_uid);
+  if (!status.ok()) return status;
   if (st.st_size < 0 || static_cast<uint64_t>(st.st_size) > max_bytes) {
     return absl::ResourceExhaustedError(Concat(
         path, ": refused: ", st.st_size, " bytes, the limit is ", max_bytes));
@@ -50,8 +51,15 @@ absl::Status CheckFile(const std::string& path, const struct stat& st,
 
 }  // namespace
 
+std::optional<uid_t> ServiceUid() {
+  absl::StatusOr<uint32_t> uid = UserIdOf("sallyport");
+  if (!uid.ok()) return std::nullopt;
+  return *uid;
+}
+
 absl::StatusOr<std::string> ReadGuardedFile(const std::string& path,
-                                            size_t max_bytes) {
+                                            size_t max_bytes,
+                                            std::optional<uid_t> trusted_uid) {
   // O_NONBLOCK: a fifo in the place of the file must not make us wait.
   int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
@@ -63,9 +71,8 @@ absl::StatusOr<std::string> ReadGuardedFile(const std::string& path,
   if (fstat(fd, &st) != 0) {
     return absl::ErrnoToStatus(errno, Concat(path, ": fstat"));
   }
-  if (absl::Status status = CheckFile(path, st, max_bytes); !status.ok()) {
-    return status;
-  }
+  absl::Status status = CheckFile(path, st, max_bytes, trusted_uid);
+  if (!status.ok()) return status;
   std::string content;
   content.resize(static_cast<size_t>(st.st_size) + 1);
   size_t length = 0;
@@ -87,7 +94,8 @@ absl::StatusOr<std::string> ReadGuardedFile(const std::string& path,
   return content;
 }
 
-absl::Status CheckGuardedDirectory(const std::string& path) {
+absl::Status CheckGuardedDirectory(const std::string& path,
+                                   std::optional<uid_t> trusted_uid) {
   struct stat st;
   if (lstat(path.c_str(), &st) != 0) {
     return absl::ErrnoToStatus(errno, path);
@@ -96,7 +104,7 @@ absl::Status CheckGuardedDirectory(const std::string& path) {
     return Refused(path, S_ISLNK(st.st_mode) ? "it is a symbolic link"
                                              : "not a directory");
   }
-  return CheckOwnerAndMode(path, st);
+  return CheckOwnerAndMode(path, st, trusted_uid);
 }
 
 }  // namespace sallyport

@@ -71,7 +71,8 @@ class Loader {
   explicit Loader(RuleFiles* out) : out_(*out) {}
 
   void ReadDirectory(const std::string& directory, bool is_ours) {
-    absl::Status status = CheckGuardedDirectory(directory);
+    if (is_ours) trusted_uid_ = ServiceUid();
+    absl::Status status = CheckGuardedDirectory(directory, trusted_uid_);
     if (absl::IsNotFound(status)) return;
     if (!status.ok()) return Error(status);
     absl::StatusOr<std::vector<std::string>> names = RuleFileNames(directory);
@@ -87,7 +88,8 @@ class Loader {
   }
 
   void ReadFile(const std::string& path, bool is_ours) {
-    absl::StatusOr<std::string> text = ReadGuardedFile(path, bytes_left_);
+    absl::StatusOr<std::string> text =
+        ReadGuardedFile(path, bytes_left_, trusted_uid_);
     if (!text.ok()) return Error(text.status());
     bytes_left_ -= text->size();
     if (is_ours) {
@@ -109,7 +111,7 @@ class Loader {
       return;
     }
     for (Rule& rule : parse.rules) AddRule(std::move(rule));
-    if (text->size() <= kMaxRememberedBytes &&
+    if (!is_ours && text->size() <= kMaxRememberedBytes &&
         out_.texts.size() < kMaxRememberedFiles) {
       out_.texts.emplace(path, *std::move(text));
     }
@@ -141,6 +143,7 @@ class Loader {
   }
 
   RuleFiles& out_;
+  std::optional<uid_t> trusted_uid_;       // beside root and us
   size_t bytes_left_ = kMaxRuleFileBytes;  // of all files together
   absl::flat_hash_map<std::string, std::string> origin_of_name_;
   absl::flat_hash_map<std::string, std::optional<uint32_t>> users_;

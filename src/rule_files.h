@@ -32,7 +32,7 @@ using FileTexts = std::map<std::string, std::string>;  // by path
 struct RuleFiles {
   std::vector<Rule> rules;          // of all files; user_id is set
   std::vector<std::string> errors;  // "FILE:LINE:COLUMN: ..." or "FILE: ..."
-  FileTexts texts;                  // what was read, bounded as above
+  FileTexts texts;                  // the admins', bounded as above
 };
 
 struct RuleDirectories {

@@ -67,8 +67,11 @@ absl::StatusOr<std::shared_ptr<const RuleSet>> BuildFrom(
   if (!files.errors.empty()) {
     return absl::InvalidArgumentError(absl::StrJoin(files.errors, "\n"));
   }
-  return RuleSet::Build(
+  auto rules = RuleSet::Build(
       WithBuiltins(std::move(files.rules), builtin_loopback_rule));
+  // Whatever it is, the files are to be mended.
+  if (!rules.ok()) return absl::InvalidArgumentError(rules.status().message());
+  return rules;
 }
 
 }  // namespace
@@ -207,11 +210,6 @@ absl::Status RuleStore::SaveFileLocked(const RuleSet& rules,
   if (!status.ok()) {
     return absl::UnavailableError(
         Concat("not saved, nothing is changed: ", MessageOf(status)));
-  }
-  texts_.erase(origin);
-  if (!text.empty() && text.size() <= kMaxRememberedBytes &&
-      texts_.size() < kMaxRememberedFiles) {
-    texts_[origin] = text;
   }
   return absl::OkStatus();
 }

@@ -120,7 +120,7 @@ class RuleStore {
 
   mutable absl::Mutex mutex_;
   std::shared_ptr<const RuleSet> current_ ABSL_GUARDED_BY(mutex_);
-  FileTexts texts_ ABSL_GUARDED_BY(mutex_);  // of the last good read
+  FileTexts texts_ ABSL_GUARDED_BY(mutex_);  // admins', last good read
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
 };
 

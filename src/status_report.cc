@@ -4,7 +4,6 @@
 
 #include "rules/text_util.h"
 #include "src/api_json.h"
-#include "src/escape.h"
 
 namespace sallyport {
 namespace {
@@ -95,10 +94,10 @@ std::string StatusToJson(const StatusReport& report, bool with_paths) {
   if (with_paths) {
     rules["last_error"] = report.rules_error.empty()
                               ? json(nullptr)
-                              : json(Escape(report.rules_error));
+                              : json(SafeMessage(report.rules_error));
     history["error"] = report.history_error.empty()
                            ? json(nullptr)
-                           : json(Escape(report.history_error));
+                           : json(SafeMessage(report.history_error));
   }
   json canary = {{"seen", report.canary_seen}};
   if (report.canary_age.has_value()) {

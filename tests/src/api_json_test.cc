@@ -39,6 +39,13 @@ TEST(ApiJson, PrintingNeverFails) {
   EXPECT_NE(PrintJson({{"a", "\xff\xfe"}}), "");
 }
 
+TEST(ApiJson, A38_MessagesAreMadeSafeOnce) {
+  EXPECT_EQ(SafeMessage("a.toml:1: got 'x\\x1b'\nb"),
+            "a.toml:1: got 'x\\x1b'\nb");
+  EXPECT_EQ(SafeMessage("\x1b[31m\xff\xe2\x80\xae\x7f\r\xc3\xa4"),
+            "\\x1b[31m\\xff\\xe2\\x80\\xae\\x7f\\x0d\xc3\xa4");
+}
+
 TEST(ApiJson, FieldTravelsWithTheStatus) {
   EXPECT_EQ(FieldOf(FieldError("to", "x")), "to");
   EXPECT_EQ(FieldOf(absl::InvalidArgumentError("x")), "");
