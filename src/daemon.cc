@@ -305,6 +305,9 @@ absl::Status RealDaemon::StartDivert() {
   // Flows that an earlier daemon allowed, and for "cut" all that are marked
   // now, by the rules of today. "accept" takes them as they are.
   if (config_.existing_flows != ExistingFlows::kAccept) rechecker_->Request();
+  if (config_.existing_flows == ExistingFlows::kCut) {
+    rechecker_->WaitUntilDone();
+  }
   return absl::OkStatus();
 }
 

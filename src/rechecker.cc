@@ -40,7 +40,12 @@ Rechecker::~Rechecker() = default;
 void Rechecker::Request() {
   std::lock_guard lock(mutex_);
   requested_ = true;
-  changed_.notify_one();
+  changed_.notify_all();
+}
+
+void Rechecker::WaitUntilDone() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !requested_ && !working_; });
 }
 
 void Rechecker::Run(std::stop_token stop) {
@@ -50,8 +55,12 @@ void Rechecker::Run(std::stop_token stop) {
       std::unique_lock lock(mutex_);
       if (!changed_.wait(lock, stop, [this] { return requested_; })) return;
       requested_ = false;
+      working_ = true;
     }
     RecheckOnce(stop);
+    std::lock_guard lock(mutex_);
+    working_ = false;
+    changed_.notify_all();
   }
 }
 

@@ -31,6 +31,8 @@ class Rechecker {
   ~Rechecker();
 
   void Request();
+  // Returns when everything requested before has been done.
+  void WaitUntilDone();
 
  private:
   Rechecker(PolicyPublisher& policy, std::unique_ptr<Resolver> resolver,
@@ -51,6 +53,7 @@ class Rechecker {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool requested_ = false;  // guarded by mutex_
+  bool working_ = false;    // guarded by mutex_
   std::jthread thread_;     // last: ends before what it uses
 };
 
