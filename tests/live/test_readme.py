@@ -44,6 +44,9 @@ class Service:
                        if line.startswith('ExecStart='))[10:].split()
         os.makedirs('/run/sallyport', mode=0o750, exist_ok=True)
         os.makedirs('/var/lib/sallyport', mode=0o700, exist_ok=True)
+        # systemd gives it to the unit's user; here the daemon runs as root.
+        for path, _, _ in os.walk('/var/lib/sallyport'):
+            os.chown(path, 0, 0)
         self._daemon = Daemon(self._lab, events=False)
         self._daemon.socket = '/run/sallyport/api.sock'
         self._daemon.command = lambda: command
