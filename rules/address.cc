@@ -190,8 +190,7 @@ uint8_t ScopesOf(const IpAddress& address) {
 }
 
 bool IsLocal(const IpAddress& address) {
-  return (ScopesOf(address) &
-          (kScopeLoopback | kScopeLan | kScopeMulticastLocal)) != 0;
+  return (ScopesOf(address) & kScopesLocal) != 0;
 }
 
 }  // namespace sallyport

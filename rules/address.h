@@ -70,6 +70,8 @@ enum Scope : uint8_t {
 uint8_t ScopesOf(const IpAddress& address);
 
 // What a `local-only` rule lets through: loopback, lan, local multicast.
+inline constexpr uint8_t kScopesLocal =
+    kScopeLoopback | kScopeLan | kScopeMulticastLocal;
 bool IsLocal(const IpAddress& address);
 
 }  // namespace sallyport

@@ -9,7 +9,7 @@
 // literal text that it begins with: only lengths that occur are tried, so apps
 // that share no beginning with a glob do not pay for it.
 
-#include <array>
+#include <algorithm>
 #include <bitset>
 #include <cstdint>
 #include <span>

@@ -221,6 +221,10 @@ void AppPattern::Finish() {
 // A set of positions in a path, on the stack.
 class AppPattern::Positions {
  public:
+  // For positions from 0 to `end`, none of them set.
+  explicit Positions(size_t end) : words_used_(end / 64 + 1) { Clear(); }
+
+  void Clear() { std::fill_n(words_, words_used_, 0); }
   void Set(size_t at) { words_[at / 64] |= uint64_t{1} << (at % 64); }
   bool Has(size_t at) const { return words_[at / 64] >> (at % 64) & 1; }
 
@@ -238,7 +242,8 @@ class AppPattern::Positions {
   }
 
  private:
-  uint64_t words_[kMaxAppPathBytes / 64 + 1] = {};
+  size_t words_used_;  // the others are not even cleared: paths are short
+  uint64_t words_[kMaxAppPathBytes / 64 + 1];
 };
 
 bool AppPattern::Matches(std::string_view path) const {
@@ -259,10 +264,13 @@ bool AppPattern::Matches(std::string_view path) const {
 // looked at twice for one position, so nothing can blow up.
 bool AppPattern::MatchTokens(std::string_view path) const {
   const size_t end = path.size();
-  Positions reached;
-  reached.Set(prefix_.size());
+  Positions sets[2] = {Positions(end), Positions(end)};
+  sets[0].Set(prefix_.size());
+  size_t turn = 0;
   for (const Token& token : tokens_) {
-    Positions next;
+    const Positions& reached = sets[turn % 2];
+    Positions& next = sets[++turn % 2];
+    next.Clear();
     for (std::optional<size_t> p = reached.Next(0, end); p.has_value();
          p = reached.Next(*p + 1, end)) {
       const size_t at = *p;
@@ -299,9 +307,8 @@ bool AppPattern::MatchTokens(std::string_view path) const {
           break;
       }
     }
-    reached = next;
   }
-  return reached.Has(end);
+  return sets[turn % 2].Has(end);
 }
 
 std::string ExactAppText(std::string_view path) {

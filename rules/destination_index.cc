@@ -1,6 +1,7 @@
 #include "rules/destination_index.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <tuple>
 #include <utility>
@@ -71,14 +72,14 @@ bool IsV4Prefix(uint64_t high, uint64_t low, uint32_t length) {
 
 }  // namespace
 
-FlowKey::FlowKey(const Flow& f)
+FlowKey::FlowKey(const Flow& f, uint8_t scopes)
     : flow(f),
       high(Load(f.dst.bytes.data())),
       low(Load(f.dst.bytes.data() + 8)),
       is_v4(IsV4Prefix(high, low, 128)),
       has_ports(f.HasPorts()),
-      places(PlacesOf(ScopesOf(f.dst))),
-      local(IsLocal(f.dst)) {}
+      places(PlacesOf(scopes)),
+      local((scopes & kScopesLocal) != 0) {}
 
 void DestinationIndex::Build(std::span<const Rule> rules,
                              std::span<const uint32_t> bucket_of,

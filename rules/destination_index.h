@@ -12,9 +12,10 @@
 // with many rules for single ports those are found by port. Each list is in
 // order of rank, so a search ends at the first entry that cannot win.
 
-#include <array>
+#include <compare>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -25,7 +26,7 @@ namespace sallyport {
 
 // What of a flow is looked at more than once.
 struct FlowKey {
-  explicit FlowKey(const Flow& f);
+  explicit FlowKey(const Flow& f) : FlowKey(f, ScopesOf(f.dst)) {}
   const Flow& flow;
   uint64_t high;  // of the destination, host order
   uint64_t low;
@@ -33,6 +34,9 @@ struct FlowKey {
   bool has_ports;
   uint8_t places;  // bits of the places that are not prefixes
   bool local;
+
+ private:
+  FlowKey(const Flow& f, uint8_t scopes);
 };
 
 // The best so far of one search.
@@ -91,7 +95,7 @@ class DestinationIndex {
     uint64_t high;
     uint64_t low;
     uint32_t bucket;
-    uint32_t length;  // or kKeywordLength + ..., while building
+    uint32_t length;  // or kPlaceLength + ..., while building
     auto operator<=>(const PrefixKey&) const = default;
     template <typename H>
     friend H AbslHashValue(H h, const PrefixKey& k) {

@@ -305,6 +305,12 @@ class FileReader {
  private:
   void ReadBlock(const RuleBlock& block) {
     errors_.set_first_line(block.line);
+    if (block.text.size() > kMaxOneRuleBytes) {
+      errors_.AddLine(
+          block.line, 1,
+          Concat("a rule of more than ", kMaxOneRuleBytes, " bytes; split it"));
+      return;
+    }
     if (block.deep_key_line != 0) {
       errors_.AddLine(block.deep_key_line, 1,
                       Concat("a key of more than ", kMaxKeyParts, " parts"));

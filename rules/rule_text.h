@@ -38,6 +38,9 @@ namespace sallyport {
 
 // 100,000 rules of 250 bytes are 25 MB.
 inline constexpr size_t kMaxRuleTextBytes = size_t{64} << 20;
+// The most destinations that a rule may have, written out at length. Bounds the
+// memory of the TOML tree, which is ten times the text.
+inline constexpr size_t kMaxOneRuleBytes = size_t{8} << 20;
 // Enough to mend a file; a file of garbage must not fill the log.
 inline constexpr size_t kMaxRuleErrors = 1000;
 

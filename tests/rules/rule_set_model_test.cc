@@ -271,6 +271,31 @@ TEST(RuleSetModel, B30_EqualsTheNaiveEvaluator) {
   EXPECT_GT(hashes, kCases / 1000);
 }
 
+// Places with many rules have lists by port, and long ones.
+TEST(RuleSetModel, B30_LargeSetEqualsTheNaiveEvaluator) {
+  World world(35);
+  for (int round = 0; round < 4; ++round) {
+    std::vector<Rule> rules = world.MakeRules(2000);
+    // Few are left to match, so that the search does not end at once.
+    for (size_t i = 0; i < rules.size(); ++i) {
+      if (i % 4 != 0 || !rules[i].to.empty()) continue;
+      rules[i].user = "99";
+      rules[i].user_id = 99;
+    }
+    const auto set = Built(rules);
+    std::sort(rules.begin(), rules.end(), Model::Before);
+    for (int i = 0; i < 2000; ++i) {
+      const App app = world.MakeRandomApp();
+      const Subject subject = {world.Below(6) == 0 ? nullptr : &app,
+                               world.MakeRandomUid()};
+      const Flow flow = world.MakeRandomFlow();
+      const MatchResult expected = Model::Match(rules, subject, flow);
+      ASSERT_EQ(set->Match(subject, flow).rule, expected.rule);
+      ASSERT_EQ(set->Match(subject, flow).needs_sha256, expected.needs_sha256);
+    }
+  }
+}
+
 TEST(RuleSetModel, ExplainsWinnerIsTheOneThatJudges) {
   World world(31);
   for (int round = 0; round < 300; ++round) {
