@@ -21,8 +21,11 @@ class BenchError(Exception):
 
 def run(*argv, text=None, timeout=60):
     """Runs a program to its end; its output, or BenchError with its errors."""
-    done = subprocess.run(argv, input=text, capture_output=True, text=True,
-                          timeout=timeout, check=False)
+    try:
+        done = subprocess.run(argv, input=text, capture_output=True, text=True,
+                              timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as late:
+        raise BenchError(f"{' '.join(argv)}: no end in {timeout} s") from late
     if done.returncode != 0:
         raise BenchError(f"{' '.join(argv)}: {done.stderr.strip()}")
     return done.stdout
