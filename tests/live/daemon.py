@@ -109,6 +109,7 @@ class Daemon:
         self.notified = []
         self._lock = threading.Lock()
         self._events = []
+        self._early = []
         self._stream = None
         self._threads = []
         self._notify = None
@@ -289,6 +290,8 @@ class Daemon:
                                   args=(answer, connection), daemon=True)
         thread.start()
         self._threads.append(thread)
+        # What was judged before the stream was open.
+        self._early += self.get('/v1/events?type=all&limit=1000')['events']
 
     def _read_events(self, answer, _connection):
         try:
@@ -314,9 +317,10 @@ class Daemon:
         return wait_until(come, f'{count} events {fields}', seconds)[count - 1]
 
     def verdicts(self):
+        early = [e for e in self._early if e.get('event_type') == 'flow']
         return [Verdict(event_time(event), event_key(event),
                         event['verdict']['action'])
-                for event in self.events()]
+                for event in early + self.events()]
 
     def settle(self):
         """Waits until no packet waits for a verdict."""

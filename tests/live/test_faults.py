@@ -39,6 +39,7 @@ result = 'alive' '''
 FLOOD = f's = flood({PEER4!r}, 10000, 6000)'
 FLOODED = 6000
 QUEUE_LENGTH = 4096  # DESIGN, Limits
+NETLINK_NETFILTER = 12  # linux/netlink.h
 
 
 def kill_under_load(lab, posture):
@@ -182,7 +183,8 @@ def socket_of(pid, portid):
         fd = libc.syscall(438, pidfd, int(name), 0)  # pidfd_getfd
         assert fd >= 0, os.strerror(ctypes.get_errno())
         found = socket.socket(fileno=fd)
-        if found.family == socket.AF_NETLINK and \
+        if (found.family, found.proto) == (socket.AF_NETLINK,
+                                           NETLINK_NETFILTER) and \
                 found.getsockname()[0] == portid:
             os.close(pidfd)
             return found
@@ -250,6 +252,38 @@ def test_F06_full_queue_open_lets_pass_and_tells(lab):
 
 def repairs(daemon):
     return daemon.status()['divert']['repairs']
+
+
+@case('F07')
+def test_F07_flows_of_the_gap_are_looked_at_again(lab):
+    """Only the queue rule is taken out while the daemon can't look: what
+    passes then is marked as allowed by the chain that settles. That must not
+    outlive the repair."""
+    denied, allowed = lab.app(), lab.app('allowed')
+    daemon = lab.daemon(rules=rule_text('a', 'allow', allowed.path))
+    lab.servers.udp(5000, [PEER4], echo=True)
+    open_socket = f'''
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.connect(({PEER4!r}, 5000))'''
+    for app in (denied, allowed):
+        app.run(open_socket)
+    daemon.freeze()
+    lab.exempt(dport=5000)
+    nft('flush chain inet sallyport ask')
+    for app in (denied, allowed):
+        app.run("s.send(b'x'); s.recv(1)")  # nobody judges
+    daemon.thaw()
+    kernel.wait_until(lambda: repairs(daemon) == 1, 'the repair')
+    event = daemon.wait_event(dport=5000)
+    assert event['app']['pid'] == denied.pid, event
+    assert event['verdict']['action'] == 'deny', event
+    daemon.settle()
+    before = len(lab.at_peer(dport=5000))
+    denied.udp(PEER4, 5000)
+    daemon.settle()
+    assert len(lab.at_peer(dport=5000)) == before
+    allowed.run("s.send(b'x'); s.recv(1)")
 
 
 @alone

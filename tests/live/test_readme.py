@@ -2,6 +2,7 @@
 a mount namespace where /usr, /etc, /var and /run are copies to spoil."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,17 +40,21 @@ class Service:
         self._daemon = None
 
     def start(self):
-        lines = kernel.read(UNIT).splitlines()
-        command = next(line for line in lines
-                       if line.startswith('ExecStart='))[10:].split()
-        os.makedirs('/run/sallyport', mode=0o750, exist_ok=True)
-        os.makedirs('/var/lib/sallyport', mode=0o700, exist_ok=True)
-        # systemd gives it to the unit's user; here the daemon runs as root.
-        for path, _, _ in os.walk('/var/lib/sallyport'):
-            os.chown(path, 0, 0)
+        unit = dict(line.split('=', 1)
+                    for line in kernel.read(UNIT).splitlines() if '=' in line)
+        user, group = unit['User'], unit['Group']
+        for path in ('/run/sallyport', '/var/lib/sallyport'):
+            os.makedirs(path, mode=0o750, exist_ok=True)
+            shutil.chown(path, user, group)
+        held = '-all' + ''.join(
+            ',+' + name.lower().removeprefix('cap_')
+            for name in unit['AmbientCapabilities'].split())
         self._daemon = Daemon(self._lab, events=False)
         self._daemon.socket = '/run/sallyport/api.sock'
-        self._daemon.command = lambda: command
+        self._daemon.command = lambda: [
+            'setpriv', f'--reuid={user}', f'--regid={group}',
+            '--clear-groups', f'--inh-caps={held}', f'--ambient-caps={held}',
+            f'--bounding-set={held}', *unit['ExecStart'].split()]
         self._lab.daemons.append(self._daemon)
         self._daemon.start()
 
