@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/adaptive_spin.h"
 #include "engine/packet.h"
 #include "engine/queue_table.h"
 
@@ -196,8 +197,7 @@ class Nfqueue final : public PacketQueue {
     *count = 0;
     const unsigned room =
         static_cast<unsigned>(std::min(packets.size(), kMaxBatch));
-    const int got =
-        recvmmsg(socket_.fd(), headers_.data(), room, MSG_WAITFORONE, nullptr);
+    const int got = ReceiveDatagrams(room);
     if (got < 0) return ReceiveError(errno);
     for (int i = 0; i < got; ++i) {
       if ((headers_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
@@ -236,6 +236,25 @@ class Nfqueue final : public PacketQueue {
   const QueueCounters& counters() const override { return counters_; }
 
  private:
+  // Number of datagrams, or -1 and errno.
+  int ReceiveDatagrams(unsigned room) {
+    int got = -1;
+    if (spin_.Begin()) {
+      do {
+        got = recvmmsg(socket_.fd(), headers_.data(), room, MSG_DONTWAIT,
+                       nullptr);
+      } while (got < 0 && errno == EAGAIN && spin_.KeepOn());
+      if (got < 0 && errno != EAGAIN) return got;
+    }
+    const bool sleeps = got < 0;
+    if (sleeps) {
+      got = recvmmsg(socket_.fd(), headers_.data(), room, MSG_WAITFORONE,
+                     nullptr);
+    }
+    spin_.End(sleeps);
+    return got;
+  }
+
   int SetMaxLength(uint32_t sequence) {
     alignas(NLMSG_ALIGNTO) char buffer[256];
     nlmsghdr* message =
@@ -367,6 +386,7 @@ class Nfqueue final : public PacketQueue {
 
   const NfqueueOptions options_;
   NfqueueSocket socket_;
+  AdaptiveSpin spin_;  // the receiver's own
   QueueCounters counters_;
   // Worker thread only:
   std::array<std::array<char, kReceiveBytes>, kMaxBatch> buffers_;

@@ -96,8 +96,9 @@ ScanResult ScanSockets(ProcDir& dir, int32_t* next_fd, WorkBudget* budget,
   if (error == -EMFILE || error == -ENFILE) return ScanResult::kNoDescriptors;
   if (error < 0) return ScanResult::kGone;
   auto from = std::lower_bound(fds->begin(), fds->end(), *next_fd);
+  int left = kMaxLinksPerScan;
   for (auto fd = from; fd != fds->end(); ++fd) {
-    if (!budget->Take()) {
+    if (left-- == 0 || !budget->Take()) {
       *next_fd = *fd;
       return ScanResult::kOutOfBudget;
     }

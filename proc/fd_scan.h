@@ -54,10 +54,13 @@ using FdList = std::shared_ptr<const std::vector<int32_t>>;
 
 enum class ScanResult : uint8_t {
   kComplete,
-  kOutOfBudget,    // *next_fd tells where to go on
+  kOutOfBudget,    // *next_fd tells where to go on; also after kMaxLinksPerScan
   kGone,           // the process, or the right to look at it
   kNoDescriptors,  // EMFILE, ENFILE: ours are used up (CASES F29)
 };
+
+// So that nobody waits for long for one scan: about 3 ms.
+inline constexpr int kMaxLinksPerScan = 1024;
 
 // Appends every socket of the process from *next_fd on. `fds` becomes the
 // numbers of all its descriptors.

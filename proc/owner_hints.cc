@@ -38,7 +38,7 @@ const OwnerHints::Hint* OwnerHints::Search(uint64_t inode, uint32_t uid) {
   for (size_t rank = 0; rank <= kMaxSlots; ++rank) {
     for (auto it = hints_.begin(); it != hints_.end(); ++it) {
       Hint& hint = **it;
-      if (hint.uid != uid) continue;
+      if (hint.uid != uid || hint.process->is_known_dead()) continue;
       std::optional<FdSlot> slot = Guess(hint, rank);
       if (!slot) continue;
       if (++probes > kMaxProbes) return nullptr;
@@ -82,8 +82,20 @@ OwnerHints::Hint* OwnerHints::Find(const TrackedProcess& process) {
   return nullptr;
 }
 
+std::optional<FdSlot> OwnerHints::FindSlot(const TrackedProcess& process,
+                                           uint64_t inode) {
+  Hint* hint = Find(process);
+  if (hint == nullptr) return std::nullopt;
+  for (size_t rank = 0; rank <= kMaxSlots; ++rank) {
+    std::optional<FdSlot> slot = Guess(*hint, rank);
+    if (slot && Holds(*hint->dir, *slot, inode)) return slot;
+  }
+  return std::nullopt;
+}
+
 void OwnerHints::Prune(ProcessTable& table) {
   std::erase_if(hints_, [&](const std::unique_ptr<Hint>& hint) {
+    if (hint->process->is_known_dead()) return true;
     if (hint->misses == 0 || table.IsAlive(hint->process)) return false;
     table.Forget(hint->process);
     return true;

@@ -34,7 +34,10 @@ class OwnerHints {
     // What it was when it was last looked at; null: not known.
     std::shared_ptr<const Process> identity;
     FileStat exe;
-    uint64_t generation = 0;  // ProcessTable::identity_generation
+    std::weak_ptr<ProcFile> exe_file;
+    uint32_t execs = 0;          // TrackedProcess::execs
+    int64_t check_again_ns = 0;  // look at /proc/PID/exe all the same
+    uint64_t generation = 0;     // ProcessTable::identity_generation
   };
 
   // Null if no guess was right.
@@ -43,6 +46,8 @@ class OwnerHints {
   Hint& Note(const SocketHolder& holder, std::shared_ptr<ProcDir> dir,
              uint32_t uid);
   Hint* Find(const TrackedProcess& process);
+  // Where `process` has the socket, of the places where it had one before.
+  std::optional<FdSlot> FindSlot(const TrackedProcess& process, uint64_t inode);
   // Removes processes that are gone, of those that were tried in vain.
   void Prune(ProcessTable& table);
   // The most recent of `uid`, at most `limit`.

@@ -4,7 +4,7 @@
 
 namespace sallyport::proc {
 
-bool PidCursor::Advance(int32_t newest, std::deque<Due>* fresh) {
+bool PidCursor::Advance(int32_t newest, std::vector<Due>* fresh) {
   if (newest < newest_ || newest - newest_ > kMaxGap) return false;
   for (int32_t pid = newest_ + 1; pid <= newest; ++pid) {
     fresh->push_back({pid, 0});
@@ -20,7 +20,7 @@ void PidCursor::NoteAbsent(Due due, int64_t now_ns) {
   level.push_back({due.pid, now_ns + kDelayNs[due.looks]});
 }
 
-void PidCursor::TakeDue(int64_t now_ns, std::deque<Due>* due) {
+void PidCursor::TakeDue(int64_t now_ns, std::vector<Due>* due) {
   for (size_t looks = 0; looks < absent_.size(); ++looks) {
     auto& level = absent_[looks];
     while (!level.empty() && level.front().due_ns <= now_ns) {

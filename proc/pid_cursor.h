@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <vector>
 
 namespace sallyport::proc {
 
@@ -37,14 +38,14 @@ class PidCursor {
   // Appends the pids to look at, ascending, and makes `newest` the last
   // known. False, and nothing done, if the gap is too large or the numbers
   // have started over: then list /proc and Reset.
-  bool Advance(int32_t newest, std::deque<Due>* fresh);
+  bool Advance(int32_t newest, std::vector<Due>* fresh);
 
   // `due` was not there when it was looked at.
   void NoteAbsent(Due due, int64_t now_ns);
   // Known by an event, or could not be opened: to be looked at next time.
   void NoteDue(int32_t pid) { NoteAbsent({pid, 0}, 0); }
   // Appends those that are to be looked at again by now.
-  void TakeDue(int64_t now_ns, std::deque<Due>* due);
+  void TakeDue(int64_t now_ns, std::vector<Due>* due);
   int64_t next_due_ns() const;  // kNeverNs: none
 
  private:

@@ -29,6 +29,13 @@ struct FileStat {
   bool operator==(const FileStat&) const = default;
 };
 
+// A file held by what it is, not by a name: its numbers cost no search for it.
+class ProcFile {
+ public:
+  virtual ~ProcFile() = default;
+  virtual int Stat(FileStat* out) = 0;
+};
+
 // /proc/PID. Paths are relative to it: "exe", "fd/5", "task/12/fd".
 class ProcDir {
  public:
@@ -44,6 +51,8 @@ class ProcDir {
                    std::vector<int32_t>* out) = 0;
   // Opens for reading. The caller closes the descriptor that is returned.
   virtual int Open(const char* path) = 0;
+  // The file that "exe" leads to now.
+  virtual int HoldExe(std::unique_ptr<ProcFile>* out) = 0;
 };
 
 class ProcFs {

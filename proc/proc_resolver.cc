@@ -35,6 +35,8 @@ constexpr size_t kMaxAlikeOwners = 16;
 constexpr size_t kMaxAncestors = 4;
 constexpr size_t kNewestTried = 4;
 constexpr int32_t kInitPid = 1;
+// The kernel may lose its word of an exec for want of memory, unnoticed.
+constexpr int64_t kCheckAgainNs = 1'000'000'000;
 
 class ProcResolver : public Resolver {
  public:
@@ -56,10 +58,15 @@ class ProcResolver : public Resolver {
 
   void ResolveSlow(const Flow& flow, std::optional<uint32_t> packet_uid,
                    Ownership* ownership) override {
-    WorkBudget budget = WorkBudget::Until(
-        &table_->now(),
-        table_->NowNs() + absl::ToInt64Nanoseconds(options_.deadline));
-    Resolve(flow, packet_uid, Lane::kSlow, &budget, &budget, ownership);
+    table_->MakeRoom();
+    const int64_t now_ns = table_->NowNs();
+    const int64_t deadline_ns = absl::ToInt64Nanoseconds(options_.deadline);
+    // Half of the time at most for looking at thousands of new processes: the
+    // likely ones are still asked.
+    WorkBudget catch_up =
+        WorkBudget::Until(&table_->now(), now_ns + deadline_ns / 2);
+    WorkBudget search = WorkBudget::Until(&table_->now(), now_ns + deadline_ns);
+    Resolve(flow, packet_uid, Lane::kSlow, &catch_up, &search, ownership);
   }
 
   std::shared_ptr<const Process> WithSha256(
@@ -88,11 +95,17 @@ class ProcResolver : public Resolver {
   void AddOwners(uint32_t socket_uid, bool* is_ambiguous, Ownership* ownership);
   void AddOwner(const SocketHolder& holder, uint32_t socket_uid,
                 bool* is_ambiguous, Ownership* ownership);
+  // True if `hint` tells what the process is, without a look at /proc.
+  bool IsUnchanged(const OwnerHints::Hint& hint, uint32_t socket_uid) const;
+  // Asks /proc what it is. The program before an exec is added as an owner.
+  bool LookAgain(OwnerHints::Hint* hint, const SocketHolder& holder,
+                 uint32_t socket_uid, bool* is_ambiguous, Ownership* ownership);
 
   const std::shared_ptr<ProcessTable> table_;  // shared by all resolvers
   const ProcResolverOptions options_;
   proc::SocketFinder finder_;
   OwnerHints hints_;
+  bool has_heard_all_ = false;  // of the lookup that runs
   // Of the lookup that runs; kept for their memory.
   ProcessTable::Holders holders_;
   ProcessTable::Holders indexed_;
@@ -127,7 +140,9 @@ ResolveStatus ProcResolver::Resolve(const Flow& flow,
   const uint32_t socket_uid = candidates.sockets[0].uid;
   ownership->socket_uid = socket_uid;
 
-  const bool is_caught_up = table_->CatchUp(lane, catch_up);
+  has_heard_all_ = options_.news != nullptr && options_.news->is_all_heard();
+  const bool is_caught_up = (has_heard_all_ && !table_->has_backlog()) ||
+                            table_->CatchUp(lane, catch_up);
   if (!is_caught_up && !is_slow) return ResolveStatus::kNeedSlow;
   holders_.clear();
   bool is_ambiguous =
@@ -157,12 +172,14 @@ ProcResolver::Held ProcResolver::FindHolders(const SocketInfo& socket,
   const size_t before = holders_.size();
   bool all_known = true;
   if (!TakeIndexed(socket.inode, budget, &all_known)) return Held::kNotKnown;
-  if (holders_.size() > before && all_known) return Held::kByOwners;
-
-  const OwnerHints::Hint* hint = hints_.Search(socket.inode, socket.uid);
-  if (hint != nullptr) AddHolder({hint->process, hint->slots[0]});
   if (holders_.size() > before) {
     if (!all_known) AddAncestors(socket.inode, budget);
+    return Held::kByOwners;
+  }
+
+  const OwnerHints::Hint* hint = hints_.Search(socket.inode, socket.uid);
+  if (hint != nullptr) {
+    AddHolder({hint->process, hint->slots[0]});
     return Held::kByOwners;
   }
   hints_.Prune(*table_);
@@ -210,7 +227,8 @@ bool ProcResolver::TakeIndexed(uint64_t inode, WorkBudget* budget,
 }
 
 // A socket that was seen when a process was first looked at may be older than
-// the process: then an ancestor made it, and has it behind the same number.
+// the process: then an ancestor made it, and has it behind the same number, or
+// where it has its sockets (the child moved its copy).
 void ProcResolver::AddAncestors(uint64_t inode, WorkBudget* budget) {
   const ProcessTable::Holders found = holders_;
   for (const SocketHolder& holder : found) {
@@ -218,10 +236,14 @@ void ProcResolver::AddAncestors(uint64_t inode, WorkBudget* budget) {
     table_->Ancestors(*holder.process, kMaxAncestors, &processes_);
     for (const TrackedPtr& ancestor : processes_) {
       if (!budget->Take()) return;
-      std::shared_ptr<ProcDir> dir = table_->DirOf(ancestor);
-      if (dir == nullptr || !proc::Holds(*dir, holder.slot, inode)) continue;
-      AddHolder({ancestor, holder.slot});
-      table_->AddHolder(inode, {ancestor, holder.slot});
+      std::optional<FdSlot> slot = hints_.FindSlot(*ancestor, inode);
+      if (!slot) {
+        std::shared_ptr<ProcDir> dir = table_->DirOf(ancestor);
+        if (dir == nullptr || !proc::Holds(*dir, holder.slot, inode)) continue;
+        slot = holder.slot;
+      }
+      AddHolder({ancestor, *slot});
+      table_->AddHolder(inode, {ancestor, *slot});
     }
   }
   table_->NoteAncestorsKnown(inode);
@@ -281,22 +303,33 @@ void ProcResolver::AddOwners(uint32_t socket_uid, bool* is_ambiguous,
   }
 }
 
-void ProcResolver::AddOwner(const SocketHolder& holder, uint32_t socket_uid,
-                            bool* is_ambiguous, Ownership* ownership) {
-  OwnerHints::Hint* hint = hints_.Find(*holder.process);
-  if (hint == nullptr) {
-    std::shared_ptr<ProcDir> dir = table_->DirOf(holder.process);
-    if (dir == nullptr) return;
-    hint = &hints_.Note(holder, std::move(dir), socket_uid);
-    table_->NoteOwner(socket_uid, holder);
+bool ProcResolver::IsUnchanged(const OwnerHints::Hint& hint,
+                               uint32_t socket_uid) const {
+  if (!has_heard_all_ || hint.identity == nullptr ||
+      hint.execs != hint.process->execs() ||
+      hint.generation != table_->identity_generation() ||
+      hint.identity->uid != socket_uid ||
+      table_->NowNs() >= hint.check_again_ns) {
+    return false;
   }
+  // The same file; but is it still what its name leads to (CASES A04)?
+  std::shared_ptr<ProcFile> file = hint.exe_file.lock();
   FileStat exe;
-  if (hint->dir->Stat("exe", &exe) != 0) return;  // died meanwhile
+  return file != nullptr && file->Stat(&exe) == 0 && exe == hint.exe;
+}
+
+// False if the process is gone.
+bool ProcResolver::LookAgain(OwnerHints::Hint* hint, const SocketHolder& holder,
+                             uint32_t socket_uid, bool* is_ambiguous,
+                             Ownership* ownership) {
+  FileStat exe;
+  const uint32_t execs = holder.process->execs();       // before the look
+  if (hint->dir->Stat("exe", &exe) != 0) return false;  // died meanwhile
   const uint64_t generation = table_->identity_generation();
   if (hint->identity == nullptr || !(hint->exe == exe) ||
       hint->generation != generation || hint->identity->uid != socket_uid) {
     auto now = table_->Identify(holder.process, *hint->dir, exe, socket_uid);
-    if (now == nullptr) return;
+    if (now == nullptr) return false;
     // An exec since it was last looked at: the packet may be older, unless the
     // descriptor cannot have come through the exec (CASES A03).
     std::shared_ptr<const Process> before = hint->identity;
@@ -314,6 +347,26 @@ void ProcResolver::AddOwner(const SocketHolder& holder, uint32_t socket_uid,
     hint->identity = std::move(now);
     hint->exe = exe;
     hint->generation = generation;
+  }
+  if (options_.news != nullptr) {
+    hint->exe_file = table_->HoldExe(holder.process, *hint->dir, exe);
+    hint->execs = execs;
+    hint->check_again_ns = table_->NowNs() + kCheckAgainNs;
+  }
+  return true;
+}
+
+void ProcResolver::AddOwner(const SocketHolder& holder, uint32_t socket_uid,
+                            bool* is_ambiguous, Ownership* ownership) {
+  OwnerHints::Hint* hint = hints_.Find(*holder.process);
+  if (hint == nullptr) {
+    std::shared_ptr<ProcDir> dir = table_->DirOf(holder.process);
+    if (dir == nullptr) return;
+    hint = &hints_.Note(holder, std::move(dir), socket_uid);
+    table_->NoteOwner(socket_uid, holder);
+  }
+  if (!IsUnchanged(*hint, socket_uid)) {
+    if (!LookAgain(hint, holder, socket_uid, is_ambiguous, ownership)) return;
   }
   auto is_alike = [&](const std::shared_ptr<const Process>& owner) {
     return owner->app == hint->identity->app &&

@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "proc/process_news.h"
 #include "proc/process_table.h"
 #include "proc/resolver.h"
 #include "proc/socket_lookup.h"
@@ -27,6 +28,8 @@ struct ProcResolverOptions {
   // receive an answer (CASES A23). Costs a walk of the kernel's UDP table for
   // each new UDP flow: 20 us per address family with 16,384 buckets.
   bool find_udp_twins = true;
+  // Null: there are none to be had; then /proc is asked about each packet.
+  std::shared_ptr<const ProcessNews> news;
 };
 
 // The table over the real /proc, filled by one scan of everything (2.7 us for

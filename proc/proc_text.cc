@@ -117,17 +117,6 @@ std::optional<StatLine> ParseStat(std::string_view text) {
   return line;
 }
 
-std::optional<uint32_t> ParseEffectiveUid(std::string_view text) {
-  while (!text.empty()) {
-    std::string_view line = TakeLine(&text);
-    if (!line.starts_with("Uid:")) continue;
-    line.remove_prefix(4);
-    TakeWord(&line);  // real
-    return ParseNumber<uint32_t>(TakeWord(&line));
-  }
-  return std::nullopt;
-}
-
 std::optional<uint64_t> ParseSocketLink(std::string_view link) {
   constexpr std::string_view kPrefix = "socket:[";
   if (!link.starts_with(kPrefix) || link.back() != ']') return std::nullopt;

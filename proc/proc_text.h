@@ -29,9 +29,6 @@ struct StatLine {
 };
 std::optional<StatLine> ParseStat(std::string_view text);
 
-// Effective uid of /proc/PID/status.
-std::optional<uint32_t> ParseEffectiveUid(std::string_view text);
-
 // "socket:[4711]" -> 4711.
 std::optional<uint64_t> ParseSocketLink(std::string_view link);
 

@@ -18,11 +18,15 @@ using proc::WorkBudget;
 namespace {
 
 constexpr size_t kStatBytes = 1024;  // a comm of 15 and 52 numbers
-// Looked at for having died whenever one is added: so at most about half of
-// the table is dead, without any event source.
+// Looked at for having died for each one added: so at most about half of the
+// table is dead, without any event source. A packet does not wait for that
+// before the debt is this large; the slow lane pays it off.
 constexpr int kSweepPerInsert = 2;
+constexpr int kMaxSweepDebt = 1024;
+constexpr int kMaxSweepPerStep = 16;  // 40 us
 // Absent pids that a listing told of are simply dead.
 constexpr uint8_t kLastLook = 200;
+constexpr int32_t kInitPid = 1;  // always there
 
 bool IsOutOfDescriptors(int error) {
   return error == -EMFILE || error == -ENFILE;
@@ -47,7 +51,7 @@ absl::Status ProcessTable::Prime() {
   return absl::OkStatus();
 }
 
-absl::Status ProcessTable::Resync() { return Prime(); }
+absl::Status ProcessTable::Resync() { return List(); }
 
 absl::Status ProcessTable::List() {
   absl::MutexLock work(&work_mutex_);
@@ -81,16 +85,17 @@ bool ProcessTable::CatchUp(Lane lane, WorkBudget* budget) {
     // One process per hold of the lock: another thread waits for one only.
     absl::MutexLock work(&work_mutex_);
     if (!advanced) {
-      if (!AdvanceCursor(lane)) return false;
+      if (!AdvanceCursor(lane, newest)) return false;
       advanced = true;
     }
-    if (!Step(budget, &more)) return false;
+    if (!Step(lane, budget, &more)) return false;
   }
   return true;
 }
 
-bool ProcessTable::AdvanceCursor(Lane lane) {
-  int newest = fs_->NewestPid();
+bool ProcessTable::AdvanceCursor(Lane lane, int newest) {
+  // Another thread may have come further meanwhile.
+  if (newest < cursor_.newest()) newest = fs_->NewestPid();
   if (newest <= 0) return false;
   cursor_.TakeDue(options_.now(), &todo_);
   if (!cursor_.Advance(newest, &todo_)) {
@@ -103,20 +108,24 @@ bool ProcessTable::AdvanceCursor(Lane lane) {
   return true;
 }
 
-bool ProcessTable::Step(WorkBudget* budget, bool* more) {
+bool ProcessTable::Step(Lane lane, WorkBudget* budget, bool* more) {
   bool done = true;
   if (!todo_.empty()) {
     done = budget->Take();
     if (done) {
-      PidCursor::Due due = todo_.front();
-      todo_.pop_front();
+      PidCursor::Due due = todo_.back();
+      todo_.pop_back();
       LookAt(due);
     }
   }
+  SweepSome(lane);
   if (done && !unscanned_.empty()) {
-    TrackedPtr process = unscanned_.front();
-    done = FinishScan(process, budget);
-    if (done) unscanned_.pop_front();
+    TrackedPtr process = unscanned_.back();
+    if (FinishScan(process, budget)) {
+      unscanned_.pop_back();
+    } else {
+      done = !budget->exhausted();
+    }
   }
   *more = !todo_.empty() || !unscanned_.empty();
   PublishProgress();
@@ -139,6 +148,11 @@ int ProcessTable::OpenDir(int32_t pid, std::unique_ptr<ProcDir>* dir) {
     CloseSomeLocked(open_dirs_ / 2);
   }
   return fs_->OpenProcess(pid, dir);
+}
+
+void ProcessTable::MakeRoom() {
+  std::unique_ptr<ProcDir> dir;
+  OpenDir(kInitPid, &dir);
 }
 
 void ProcessTable::LookAt(PidCursor::Due due) {
@@ -164,17 +178,12 @@ void ProcessTable::LookAt(PidCursor::Due due) {
   }
   FileStat self;
   if (dir->Stat(".", &self) != 0) return;
-  TrackedProcess::Birth birth{
-      {due.pid, stat->start_ticks}, stat->parent_pid, self.uid};
-  {
-    absl::MutexLock lock(&mutex_);
-    birth.age = next_age_++;
-  }
-  auto process = std::make_shared<TrackedProcess>(birth);
+  auto process = std::make_shared<TrackedProcess>(TrackedProcess::Birth{
+      {due.pid, stat->start_ticks}, stat->parent_pid, self.uid});
   process->dir_ = std::move(dir);
   Insert(process);
   unscanned_.push_back(process);
-  SweepSome();
+  sweep_debt_ += kSweepPerInsert;
 }
 
 bool ProcessTable::FinishScan(const TrackedPtr& process, WorkBudget* budget) {
@@ -193,8 +202,9 @@ bool ProcessTable::FinishScan(const TrackedPtr& process, WorkBudget* budget) {
   return result == ScanResult::kComplete || result == ScanResult::kGone;
 }
 
-void ProcessTable::SweepSome() {
-  for (int i = 0; i < kSweepPerInsert; ++i) {
+void ProcessTable::SweepSome(Lane lane) {
+  if (lane == Lane::kFast && sweep_debt_ < kMaxSweepDebt) return;
+  for (int i = 0; i < kMaxSweepPerStep && sweep_debt_ > 0; ++i, --sweep_debt_) {
     if (sweep_.empty()) {
       absl::MutexLock lock(&mutex_);
       for (const auto& [pid, process] : processes_) sweep_.push_back(pid);

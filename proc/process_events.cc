@@ -1,16 +1,20 @@
 #include "proc/process_events.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
+#include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,11 +24,19 @@ namespace sallyport {
 namespace {
 
 using proc::UniqueFd;
+using proc::WorkBudget;
 
 // Bytes; some 10,000 events.
 constexpr int kReceiveBufferBytes = 4 << 20;
-constexpr int kMaxBatches = 64;
+constexpr int kMaxBatches = 8;
 constexpr size_t kBatch = 64;
+// /proc calls after a batch: some 4 ms. What is left is done at the next
+// batch, or by the lookup that needs it.
+constexpr int kCallsPerBatch = 1024;
+
+// Of kthreadd, which never leaves the first namespace and which, other than
+// init, is never closed to us (a container's pid 2 leads nowhere new).
+constexpr char kInitialNamespace[] = "/proc/2/ns/net";
 
 // A connector message as it lies in a datagram.
 constexpr size_t kEventAt = sizeof(nlmsghdr) + sizeof(cn_msg);
@@ -104,6 +116,12 @@ class ProcConnector : public ProcessEventSource {
     return static_cast<int>(count);
   }
 
+  // poll and not recv, which would take the word of a loss (ENOBUFS) away.
+  bool is_drained() const override {
+    pollfd fd{fd_.get(), POLLIN, 0};
+    return poll(&fd, 1, 0) == 0;
+  }
+
   // The kernel says nothing at all where it does not let us listen.
   bool IsAnswered() {
     std::array<uint8_t, 512> datagram;
@@ -141,9 +159,7 @@ class ProcConnector : public ProcessEventSource {
   UniqueFd fd_;
 };
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<ProcessEventSource>> OpenProcessEvents() {
+absl::StatusOr<std::unique_ptr<ProcessEventSource>> OpenHere() {
   UniqueFd fd(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
                      NETLINK_CONNECTOR));
   if (!fd.ok()) return LastError("socket");
@@ -169,9 +185,49 @@ absl::StatusOr<std::unique_ptr<ProcessEventSource>> OpenProcessEvents() {
   return source;
 }
 
+// On a thread of its own: a network namespace belongs to a thread.
+absl::StatusOr<std::unique_ptr<ProcessEventSource>> OpenInInitialNamespace() {
+  UniqueFd initial(open(kInitialNamespace, O_RDONLY | O_CLOEXEC));
+  if (!initial.ok()) return LastError(kInitialNamespace);
+  absl::StatusOr<std::unique_ptr<ProcessEventSource>> source =
+      absl::UnavailableError("");
+  std::thread([&] {
+    if (setns(initial.get(), CLONE_NEWNET) != 0) {
+      source = LastError("not in the initial network namespace");
+    } else {
+      source = OpenHere();
+    }
+  }).join();
+  return source;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ProcessEventSource>> OpenProcessEvents() {
+  auto source = OpenHere();
+  return source.ok() ? std::move(source) : OpenInInitialNamespace();
+}
+
+bool ProcessEventFeed::is_all_heard() const {
+  if (!source_->is_drained()) return false;
+  // In this order: what was taken from the source before we found it empty
+  // was taken while is_behind_ was set.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return !is_behind_.load(std::memory_order_acquire);
+}
+
 absl::Status ProcessEventFeed::HandleReadable() {
+  is_behind_.store(true, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  absl::Status status = TellTable();
+  // Stays behind for ever if the source is broken.
+  if (status.ok()) is_behind_.store(false, std::memory_order_release);
+  return status;
+}
+
+absl::Status ProcessEventFeed::TellTable() {
   std::array<ProcessEvent, kBatch> events;
-  for (int batch = 0; batch < kMaxBatches; ++batch) {
+  for (int n = 0; n < kMaxBatches; ++n) {
     int count = source_->Read(events);
     if (count == -ENOBUFS) {
       ++losses_;
@@ -182,18 +238,18 @@ absl::Status ProcessEventFeed::HandleReadable() {
       errno = -count;
       return LastError("read");
     }
-    for (int i = 0; i < count; ++i) {
-      switch (events[i].kind) {
-        case ProcessEvent::Kind::kFork:
-          table_->OnFork(events[i].pid);
-          break;
-        case ProcessEvent::Kind::kExec:
-          table_->OnExec(events[i].pid);
-          break;
-        case ProcessEvent::Kind::kExit:
-          table_->OnExit(events[i].pid);
-          break;
-      }
+    const std::span<const ProcessEvent> batch(events.data(),
+                                              static_cast<size_t>(count));
+    for (const ProcessEvent& event : batch) {
+      if (event.kind == ProcessEvent::Kind::kFork) table_->OnFork(event.pid);
+    }
+    WorkBudget budget = WorkBudget::Calls(kCallsPerBatch);
+    table_->CatchUp(ProcessTable::Lane::kSlow, &budget);
+    for (const ProcessEvent& event : batch) {
+      if (event.kind == ProcessEvent::Kind::kExec) table_->OnExec(event.pid);
+    }
+    for (const ProcessEvent& event : batch) {
+      if (event.kind == ProcessEvent::Kind::kExit) table_->OnExit(event.pid);
     }
     if (count < static_cast<int>(kBatch)) break;
   }

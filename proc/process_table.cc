@@ -1,7 +1,6 @@
 #include "proc/process_table.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "proc/proc_text.h"
@@ -10,24 +9,12 @@ namespace sallyport {
 
 using proc::FdSlot;
 using proc::SocketIndex;
+using proc::WorkBudget;
 
 namespace {
 
 constexpr size_t kFewProcesses = 64;
 constexpr size_t kMaxLooksForFew = 256;
-constexpr size_t kStatusBytes = 4096;  // "Uid:" stands in the first 300
-
-std::optional<uint32_t> EffectiveUid(ProcDir& dir, uint32_t socket_uid) {
-  // The directory belongs to the effective uid, or to root if the process may
-  // not be dumped (a changed uid, a setuid program): then `status` tells.
-  FileStat self;
-  if (dir.Stat(".", &self) != 0) return std::nullopt;
-  if (self.uid != 0 && self.uid == socket_uid) return self.uid;
-  std::array<char, kStatusBytes> text;
-  int length = dir.Read("status", text);
-  if (length <= 0) return std::nullopt;
-  return proc::ParseEffectiveUid({text.data(), static_cast<size_t>(length)});
-}
 
 }  // namespace
 
@@ -69,11 +56,12 @@ void ProcessTable::CloseSomeLocked(size_t keep) {
 void ProcessTable::CloseDirLocked(TrackedProcess& process) {
   if (process.dir_ == nullptr) return;
   process.dir_.reset();
+  process.exe_file_.reset();
   --open_dirs_;
 }
 
 void ProcessTable::ForgetLocked(TrackedProcess& process) {
-  if (std::exchange(process.gone_, true)) return;
+  if (process.gone_.exchange(true)) return;
   for (uint32_t inode : process.inodes_) {
     index_.Remove(inode, process.id.pid);
   }
@@ -207,23 +195,44 @@ std::shared_ptr<const Process> ProcessTable::Identify(const TrackedPtr& process,
     }
   }
   std::shared_ptr<const App> app = apps_.Get(dir, exe);
-  std::optional<uint32_t> uid = EffectiveUid(dir, socket_uid);
-  if (app == nullptr || !uid) return nullptr;
+  FileStat self;
+  if (app == nullptr || dir.Stat(".", &self) != 0) return nullptr;
   absl::MutexLock lock(&mutex_);
   if (process->current_ != nullptr && process->current_->app == app &&
-      process->current_->uid == *uid) {
+      process->current_->uid == self.uid) {
     return process->current_;
   }
   auto made = std::make_shared<Process>();
   made->id = process->id;
   made->parent_pid = process->parent_pid;
-  made->uid = *uid;
+  made->uid = self.uid;
   made->app = std::move(app);
   if (!process->gone_) {
     process->current_ = made;
     process->exe_ = exe;
   }
   return made;
+}
+
+std::shared_ptr<ProcFile> ProcessTable::HoldExe(const TrackedPtr& process,
+                                                ProcDir& dir,
+                                                const FileStat& exe) {
+  FileStat now;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (process->exe_file_ != nullptr && process->exe_file_->Stat(&now) == 0 &&
+        now == exe) {
+      return process->exe_file_;
+    }
+  }
+  std::unique_ptr<ProcFile> file;
+  if (dir.HoldExe(&file) != 0 || file->Stat(&now) != 0 || now != exe) {
+    return nullptr;
+  }
+  absl::MutexLock lock(&mutex_);
+  if (process->dir_ == nullptr) return nullptr;
+  process->exe_file_ = std::move(file);
+  return process->exe_file_;
 }
 
 std::shared_ptr<const Process> ProcessTable::WithSha256(
@@ -296,9 +305,20 @@ void ProcessTable::OnFork(int32_t pid) {
 }
 
 void ProcessTable::OnExec(int32_t pid) {
-  absl::MutexLock lock(&mutex_);
-  auto known = processes_.find(pid);
-  if (known != processes_.end()) known->second->current_.reset();
+  TrackedPtr process = Find(pid);
+  if (process == nullptr) return;  // first seen after the exec: nothing is old
+  // release: who sees the count asks anew what it is.
+  process->execs_.fetch_add(1, std::memory_order_release);
+  std::shared_ptr<ProcDir> dir = DirOf(process);
+  FileStat exe;
+  if (dir == nullptr || dir->Stat("exe", &exe) != 0) return;
+  Identify(process, *dir, exe, process->owner_uid);
+  // Descriptors that the exec closed would be passed over by searches.
+  absl::MutexLock work(&work_mutex_);
+  if (process->next_fd_ != 0) return;  // its first scan is not through
+  WorkBudget budget = WorkBudget::Calls(kRescanCalls);
+  FinishScan(process, &budget);
+  process->next_fd_ = 0;
 }
 
 void ProcessTable::OnExit(int32_t pid) {

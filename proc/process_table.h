@@ -43,30 +43,41 @@ class TrackedProcess {
   struct Birth {
     ProcessId id;
     int32_t parent_pid = 0;  // when first seen
-    uint32_t owner_uid = 0;  // of /proc/PID: the effective uid, or 0
-    uint64_t age = 0;        // ascending in the order of being seen
+    // Of /proc/PID: the effective uid, also of a process that may not be
+    // dumped (fs/proc/base.c, task_dump_owner: its other files are root's).
+    uint32_t owner_uid = 0;
   };
   explicit TrackedProcess(const Birth& birth)
       : id(birth.id),
         parent_pid(birth.parent_pid),
         owner_uid(birth.owner_uid),
-        age(birth.age) {}
+        age(birth.id.start_ticks << kPidBits |
+            static_cast<uint64_t>(birth.id.pid)) {}
 
   const ProcessId id;
   const int32_t parent_pid;
   const uint32_t owner_uid;
-  const uint64_t age;
+  const uint64_t age;  // ascending in the order of birth
+
+  // False means nothing: it may have died since it was last looked at.
+  bool is_known_dead() const { return gone_.load(std::memory_order_relaxed); }
+  // How often it was heard to have become another program.
+  uint32_t execs() const { return execs_.load(std::memory_order_acquire); }
 
  private:
   friend class ProcessTable;
+  static constexpr int kPidBits = 22;  // PID_MAX_LIMIT of the kernel
+
+  std::atomic<bool> gone_{false};  // set under ProcessTable::mutex_
+  std::atomic<uint32_t> execs_{0};
   // Guarded by ProcessTable::mutex_.
   std::shared_ptr<ProcDir> dir_;  // null: closed to save descriptors, or gone
-  bool gone_ = false;
   bool recently_used_ = true;
   std::vector<uint32_t> inodes_;  // in the index with our pid
   proc::FdList known_fds_;        // when its descriptors were last read
   std::shared_ptr<const Process> current_;
-  FileStat exe_;  // of current_
+  FileStat exe_;                        // of current_
+  std::shared_ptr<ProcFile> exe_file_;  // with dir_; null: not asked for
   // Guarded by ProcessTable::work_mutex_.
   int32_t next_fd_ = 0;  // where its first scan goes on
 };
@@ -93,13 +104,17 @@ class ProcessTable {
   // Scans everything, however long it takes. Call once before the first
   // lookup. Error: /proc cannot be listed.
   absl::Status Prime();
-  // As Prime, but only what is not known yet: after process events were lost.
+  // After process events were lost: the next CatchUp looks at everything again.
   absl::Status Resync();
 
   // Looks at every process born since the last call. True if none is left
   // unseen. The packet path does not list /proc and returns false instead.
   enum class Lane : uint8_t { kFast, kSlow };
   bool CatchUp(Lane lane, proc::WorkBudget* budget);
+  // True if CatchUp left something for the next.
+  bool has_backlog() const {
+    return has_backlog_.load(std::memory_order_acquire);
+  }
 
   // --- who was seen with a socket ---
   using Holders = absl::InlinedVector<SocketHolder, 4>;
@@ -116,7 +131,7 @@ class ProcessTable {
   // Parent, grandparent... at most `limit`, without pid 1.
   void Ancestors(const TrackedProcess& process, size_t limit,
                  std::vector<TrackedPtr>* out);
-  // Newest first. `uid`: only those whose directory belongs to it or to root.
+  // Newest first. `uid`: only those that were its or root's when first seen.
   void Newest(const uint32_t* uid, size_t limit, std::vector<TrackedPtr>* out);
   // The open directory; null if the process is gone.
   std::shared_ptr<ProcDir> DirOf(const TrackedPtr& process);
@@ -124,6 +139,9 @@ class ProcessTable {
   proc::FdList KnownFds(const TrackedPtr& process);
   void NoteFds(const TrackedPtr& process, const std::vector<int32_t>& fds);
   void Forget(const TrackedPtr& process);
+  // Closes directories if there is no descriptor left to read one with (CASES
+  // F29).
+  void MakeRoom();
   // True if the process still exists.
   bool IsAlive(const TrackedPtr& process);
 
@@ -132,6 +150,10 @@ class ProcessTable {
   std::shared_ptr<const Process> Identify(const TrackedPtr& process,
                                           ProcDir& dir, const FileStat& exe,
                                           uint32_t socket_uid);
+  // The executable held open, if it is the file `exe` still; else null. Closed
+  // with the directory: keep it weakly.
+  std::shared_ptr<ProcFile> HoldExe(const TrackedPtr& process, ProcDir& dir,
+                                    const FileStat& exe);
   std::shared_ptr<const Process> WithSha256(
       std::shared_ptr<const Process> process);
   // Counts changes that make a remembered Process out of date though its
@@ -151,7 +173,9 @@ class ProcessTable {
   void NoteSearchAge(uint64_t age) { search_age_.store(age); }
   bool IsUnheld(uint64_t inode);
 
-  // --- process events: speed only, nothing depends on them ---
+  // --- process events: speed only, nothing depends on them. Call CatchUp
+  // between forks and execs: what a lookup needs is then read while the
+  // program starts, and not when its first packet waits ---
   void OnFork(int32_t pid);
   void OnExec(int32_t pid);
   void OnExit(int32_t pid);
@@ -166,17 +190,21 @@ class ProcessTable {
   static constexpr int64_t kUnheldNs = 1'000'000'000;
   static constexpr size_t kMaxUnheld = 1024;
   static constexpr size_t kMaxUids = 1024;
+  // /proc calls for what an exec left of a process's descriptors: a shell's
+  // child has ten, and no lookup waits for long.
+  static constexpr int kRescanCalls = 128;
 
   absl::Status List();
-  bool Step(proc::WorkBudget* budget, bool* more)
+  bool Step(Lane lane, proc::WorkBudget* budget, bool* more)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
-  bool AdvanceCursor(Lane lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+  bool AdvanceCursor(Lane lane, int newest)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
   void LookAt(proc::PidCursor::Due due)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
   int OpenDir(int32_t pid, std::unique_ptr<ProcDir>* dir);
   bool FinishScan(const TrackedPtr& process, proc::WorkBudget* budget)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
-  void SweepSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+  void SweepSome(Lane lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
   void PublishProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
 
   void Insert(const TrackedPtr& process);
@@ -205,16 +233,18 @@ class ProcessTable {
 
   absl::Mutex work_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   proc::PidCursor cursor_ ABSL_GUARDED_BY(work_mutex_);
-  std::deque<proc::PidCursor::Due> todo_ ABSL_GUARDED_BY(work_mutex_);
-  std::deque<TrackedPtr> unscanned_ ABSL_GUARDED_BY(work_mutex_);
+  // Both are worked off newest first: a packet is likelier a new program's than
+  // one's that lived for a while without sending (CASES A39).
+  std::vector<proc::PidCursor::Due> todo_ ABSL_GUARDED_BY(work_mutex_);
+  std::vector<TrackedPtr> unscanned_ ABSL_GUARDED_BY(work_mutex_);
   std::vector<int32_t> sweep_ ABSL_GUARDED_BY(work_mutex_);
+  int sweep_debt_ ABSL_GUARDED_BY(work_mutex_) = 0;  // processes to look at
   std::vector<int32_t> fds_ ABSL_GUARDED_BY(work_mutex_);  // scratch
   std::vector<proc::HeldSocket> held_ ABSL_GUARDED_BY(work_mutex_);
 
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<int32_t, TrackedPtr> processes_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, TrackedPtr> by_age_ ABSL_GUARDED_BY(mutex_);
-  uint64_t next_age_ ABSL_GUARDED_BY(mutex_) = 1;
   std::deque<TrackedPtr> open_order_ ABSL_GUARDED_BY(mutex_);
   size_t open_dirs_ ABSL_GUARDED_BY(mutex_) = 0;
   proc::SocketIndex index_ ABSL_GUARDED_BY(mutex_);

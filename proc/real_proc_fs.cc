@@ -78,6 +78,21 @@ int ListNumbers(int fd, size_t limit, std::vector<int32_t>* out) {
   return 0;
 }
 
+class RealProcFile : public ProcFile {
+ public:
+  explicit RealProcFile(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  int Stat(FileStat* out) override {
+    struct stat st;
+    if (fstat(fd_.get(), &st) != 0) return -errno;
+    FillStat(st, out);
+    return 0;
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
 class RealProcDir : public ProcDir {
  public:
   explicit RealProcDir(UniqueFd fd) : fd_(std::move(fd)) {}
@@ -107,6 +122,13 @@ class RealProcDir : public ProcDir {
   int Open(const char* path) override {
     int fd = openat(fd_.get(), path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     return fd < 0 ? -errno : fd;
+  }
+
+  int HoldExe(std::unique_ptr<ProcFile>* out) override {
+    UniqueFd fd(openat(fd_.get(), "exe", O_PATH | O_CLOEXEC));
+    if (!fd.ok()) return -errno;
+    *out = std::make_unique<RealProcFile>(std::move(fd));
+    return 0;
   }
 
  private:

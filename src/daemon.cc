@@ -73,8 +73,10 @@ EventLogOptions LogOptions(const Config& config) {
 
 class RealDaemon final : public Daemon {
  public:
-  explicit RealDaemon(const Config& config)
+  RealDaemon(const Config& config,
+             std::unique_ptr<ProcessEventSource> process_events)
       : config_(config),
+        process_events_(std::move(process_events)),
         events_(kEventRingRecords),
         feed_(MakeEventContext()),
         log_(LogOptions(config)) {}
@@ -90,6 +92,7 @@ class RealDaemon final : public Daemon {
   std::unique_ptr<Resolver> MakeResolver() const {
     ProcResolverOptions options;
     options.deadline = config_.resolve_deadline;
+    options.news = process_feed_;
     return CreateProcResolver(processes_, options);
   }
   absl::Status OpenControlSocket();
@@ -112,6 +115,7 @@ class RealDaemon final : public Daemon {
   void ReloadRules();
 
   const Config config_;
+  std::unique_ptr<ProcessEventSource> process_events_;  // until StartEngine
   const absl::Time started_at_ = absl::Now();
   InterfaceNames interfaces_;
   std::atomic<uint64_t> rule_load_errors_{0};
@@ -131,6 +135,7 @@ class RealDaemon final : public Daemon {
   std::unique_ptr<History> history_;
   std::unique_ptr<EventWriter> writer_;
   std::shared_ptr<ProcessTable> processes_;
+  std::shared_ptr<ProcessEventFeed> process_feed_;  // null: not to be had
   SettleBy settle_ = SettleBy::kSecondChain;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<NftDivert> divert_;
@@ -144,8 +149,8 @@ class RealDaemon final : public Daemon {
 RealDaemon::~RealDaemon() {
   NotifyStopping();
   api_.reset();
-  rechecker_.reset();
   kernel_watch_.reset();  // or it would repair what is removed next
+  rechecker_.reset();
   if (divert_ != nullptr) {
     if (absl::Status status = divert_->Remove(); !status.ok()) {
       LogError(std::string(status.message()));
@@ -255,6 +260,10 @@ absl::Status RealDaemon::StartEngine() {
   auto processes = CreateProcessTable();
   if (!processes.ok()) return processes.status();
   processes_ = *std::move(processes);
+  if (process_events_ != nullptr) {
+    process_feed_ = std::make_shared<ProcessEventFeed>(
+        std::move(process_events_), processes_);
+  }
   absl::StatusOr<SettleBy> settle = ChooseSettle();
   if (!settle.ok()) return settle.status();
   settle_ = *settle;
@@ -285,8 +294,13 @@ absl::Status RealDaemon::StartDivert() {
   if (!divert.ok()) return divert.status();
   divert_ = *std::move(divert);
 
+  auto rechecker =
+      Rechecker::Start(*policy_, MakeResolver(), events_, options.marks);
+  if (!rechecker.ok()) return rechecker.status();
+  rechecker_ = *std::move(rechecker);
   // Watch before installing: a flush right after is then noticed.
-  auto watch = KernelWatch::Start(*divert_, processes_);
+  auto watch = KernelWatch::Start(*divert_, process_feed_,
+                                  [this] { rechecker_->Request(); });
   if (!watch.ok()) return watch.status();
   kernel_watch_ = *std::move(watch);
   if (absl::Status s = MarkExistingFlows(options.marks); !s.ok()) return s;
@@ -298,10 +312,6 @@ absl::Status RealDaemon::StartDivert() {
       return s;
     }
   }
-  auto rechecker =
-      Rechecker::Start(*policy_, MakeResolver(), events_, options.marks);
-  if (!rechecker.ok()) return rechecker.status();
-  rechecker_ = *std::move(rechecker);
   // Flows that an earlier daemon allowed, and for "cut" all that are marked
   // now, by the rules of today. "accept" takes them as they are.
   if (config_.existing_flows != ExistingFlows::kAccept) rechecker_->Request();
@@ -476,8 +486,9 @@ std::string RealDaemon::MakeMetrics() const {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config) {
-  auto daemon = std::make_unique<RealDaemon>(config);
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
+    const Config& config, std::unique_ptr<ProcessEventSource> process_events) {
+  auto daemon = std::make_unique<RealDaemon>(config, std::move(process_events));
   if (absl::Status status = daemon->StartAll(); !status.ok()) return status;
   return daemon;
 }

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "proc/process_events.h"
 #include "src/config.h"
 
 namespace sallyport {
@@ -19,7 +20,9 @@ namespace sallyport {
 class Daemon {
  public:
   // Errors by code, see ExitCodeOf. Nothing is left behind when it fails.
-  static absl::StatusOr<std::unique_ptr<Daemon>> Start(const Config& config);
+  // `process_events`: null if there are none to be had.
+  static absl::StatusOr<std::unique_ptr<Daemon>> Start(
+      const Config& config, std::unique_ptr<ProcessEventSource> process_events);
   virtual ~Daemon() = default;
 
   // Serves until SIGTERM or SIGINT (OK), or until the queues fail.

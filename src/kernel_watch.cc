@@ -16,14 +16,15 @@
 namespace sallyport {
 
 absl::StatusOr<std::unique_ptr<KernelWatch>> KernelWatch::Start(
-    Divert& divert, std::shared_ptr<ProcessTable> processes) {
-  auto watch = std::unique_ptr<KernelWatch>(new KernelWatch(divert));
+    Divert& divert, std::shared_ptr<ProcessEventFeed> events,
+    std::function<void()> on_repaired) {
+  auto watch = std::unique_ptr<KernelWatch>(
+      new KernelWatch(divert, std::move(on_repaired)));
   auto guard = RulesetGuard::Open();
   if (!guard.ok()) return guard.status();
   watch->guard_ = *std::move(guard);
-  if (auto source = OpenProcessEvents(); source.ok()) {
-    watch->events_ = std::make_unique<ProcessEventFeed>(*std::move(source),
-                                                        std::move(processes));
+  if (events != nullptr) {
+    watch->events_ = std::move(events);
     watch->has_process_events_ = true;
   }
   watch->stop_fd_ = eventfd(0, EFD_CLOEXEC);
@@ -71,6 +72,7 @@ void KernelWatch::Repair() {
     LogWarning(
         "the ruleset was changed by somebody else and has been put back; what "
         "left in between was not judged");
+    on_repaired_();
   }
 }
 

@@ -7,8 +7,10 @@
 // is to be had. Start and the destructor belong to the main thread.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "engine/divert.h"
@@ -20,10 +22,13 @@ namespace sallyport {
 
 class KernelWatch {
  public:
-  // `divert` is not owned and outlives the watch; the table is shared with the
-  // resolvers.
+  // `divert` is not owned and outlives the watch. `events` is read here only;
+  // null: there are none to be had. `on_repaired` is called on the watch's
+  // thread after each repair: flows of the gap may count as allowed and must be
+  // looked at again.
   static absl::StatusOr<std::unique_ptr<KernelWatch>> Start(
-      Divert& divert, std::shared_ptr<ProcessTable> processes);
+      Divert& divert, std::shared_ptr<ProcessEventFeed> events,
+      std::function<void()> on_repaired);
   ~KernelWatch();
 
   bool has_process_events() const {
@@ -31,14 +36,16 @@ class KernelWatch {
   }
 
  private:
-  explicit KernelWatch(Divert& divert) : divert_(divert) {}
+  KernelWatch(Divert& divert, std::function<void()> on_repaired)
+      : divert_(divert), on_repaired_(std::move(on_repaired)) {}
   void Run();
   void Repair();
   void ReadProcessEvents();
 
   Divert& divert_;
+  const std::function<void()> on_repaired_;
   std::unique_ptr<RulesetGuard> guard_;
-  std::unique_ptr<ProcessEventFeed> events_;  // null: not to be had here
+  std::shared_ptr<ProcessEventFeed> events_;  // null: not to be had here
   std::atomic<bool> has_process_events_{false};
   int stop_fd_ = -1;
   std::thread thread_;

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "engine/nft_divert.h"
+#include "proc/process_events.h"
 #include "src/config.h"
 #include "src/daemon.h"
 #include "src/log.h"
@@ -43,9 +44,13 @@ int RunCheckConfig(const Config& config) {
 
 int RunDaemon(const Config& config) {
   absl::Status status = CheckPrivileges();
+  // Before the drop: the kernel tells of processes in the initial network
+  // namespace only, and to go there from another takes CAP_SYS_ADMIN.
+  auto events = OpenProcessEvents();
   if (status.ok()) status = DropOtherPrivileges();
   if (status.ok()) {
-    auto daemon = Daemon::Start(config);
+    auto daemon =
+        Daemon::Start(config, events.ok() ? *std::move(events) : nullptr);
     status = daemon.ok() ? (*daemon)->Run() : daemon.status();
   }
   if (!status.ok()) LogStatus(status);

@@ -134,6 +134,25 @@ class FakeProcFs : public ProcFs {
   std::vector<std::string> calls;
 
  private:
+  // The executable as it was when it was opened; changes of that very file are
+  // seen.
+  class File : public ProcFile {
+   public:
+    File(FakeProcFs& fs, Ptr process)
+        : fs_(fs), process_(std::move(process)), stat_(process_->exe_stat) {}
+    int Stat(FileStat* out) override {
+      if (int error = fs_.Call(0, "fstat", "exe"); error < 0) return error;
+      if (process_->exe_stat.id == stat_.id) stat_ = process_->exe_stat;
+      *out = stat_;
+      return 0;
+    }
+
+   private:
+    FakeProcFs& fs_;
+    Ptr process_;
+    FileStat stat_;
+  };
+
   class Dir : public ProcDir {
    public:
     Dir(FakeProcFs& fs, int32_t pid, Ptr process)
@@ -188,6 +207,12 @@ class FakeProcFs : public ProcFs {
       if (prefix == "task/") numbers.insert(pid_);
       out->assign(numbers.begin(), numbers.end());
       if (out->size() > limit) out->resize(limit);
+      return 0;
+    }
+    int HoldExe(std::unique_ptr<ProcFile>* out) override {
+      if (int error = Begin("hold", "exe"); error < 0) return error;
+      if (process_->exe.empty()) return -ENOENT;
+      *out = std::make_unique<File>(fs_, process_);
       return 0;
     }
     int Open(const char* path) override {
