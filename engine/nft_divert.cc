@@ -64,7 +64,7 @@ absl::StatusOr<std::unique_ptr<NftDivert>> NftDivert::Create(
   if (!how.ok()) return how.status();
   std::unique_ptr<NftDivert> divert(
       new NftDivert(options, *how, *std::move(socket)));
-  absl::MutexLock lock(&divert->mutex_);
+  std::lock_guard lock(divert->mutex_);
   if (divert->context_ == nullptr) {
     return absl::ResourceExhaustedError("no memory for libnftables");
   }
@@ -101,7 +101,7 @@ absl::Status NftDivert::RunTextLocked(const std::string& text) {
 }
 
 absl::Status NftDivert::Install() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (how_ == QueueExpression::kNone) return absl::OkStatus();
   absl::StatusOr<TableState> before = ReadTable(socket_);
   if (!before.ok()) return before.status();
@@ -127,7 +127,7 @@ absl::Status NftDivert::Install() {
 }
 
 absl::Status NftDivert::Remove() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (how_ == QueueExpression::kNone) return absl::OkStatus();
   const int error = DeleteTable(socket_);
   if (error != 0) {
@@ -140,7 +140,7 @@ absl::Status NftDivert::Remove() {
 }
 
 absl::StatusOr<bool> NftDivert::Verify() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (how_ == QueueExpression::kNone) return true;
   absl::StatusOr<TableState> now = ReadTable(socket_);
   if (!now.ok()) return now.status();
@@ -150,7 +150,7 @@ absl::StatusOr<bool> NftDivert::Verify() {
 }
 
 DivertState NftDivert::state() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return state_;
 }
 

@@ -15,12 +15,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "engine/divert.h"
 #include "engine/divert_ruleset.h"
 #include "engine/nft_socket.h"
@@ -63,7 +63,7 @@ class NftDivert final : public Divert {
   const QueueExpression how_;
   const Ruleset plan_;
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   NftSocket socket_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<nft_ctx, FreeContext> context_ ABSL_GUARDED_BY(mutex_);
   TableState installed_ ABSL_GUARDED_BY(mutex_);

@@ -24,29 +24,36 @@ SlowLane::SlowLane(size_t threads, const ResolverFactory& make_resolver,
 
 SlowLane::~SlowLane() {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     stopping_ = true;
   }
+  changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
 bool SlowLane::SubmitPacket(PendingPacket& packet) {
-  absl::MutexLock lock(&mutex_);
-  if (stopping_ || packets_.size() >= kSlowPacketsMax) return false;
-  packets_.push_back(std::move(packet));
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || packets_.size() >= kSlowPacketsMax) return false;
+    packets_.push_back(std::move(packet));
+  }
+  changed_.notify_one();
   return true;
 }
 
 void SlowLane::SubmitDescribe(const std::shared_ptr<const Process>& process) {
-  absl::MutexLock lock(&mutex_);
-  if (stopping_ || processes_.size() >= kDescribeMax) return;
-  // A burst of one new process asks many times.
-  if (!processes_.empty() && processes_.back() == process) return;
-  processes_.push_back(process);
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || processes_.size() >= kDescribeMax) return;
+    // A burst of one new process asks many times.
+    if (!processes_.empty() && processes_.back() == process) return;
+    processes_.push_back(process);
+  }
+  changed_.notify_one();
 }
 
 size_t SlowLane::waiting() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return packets_.size();
 }
 
@@ -56,13 +63,10 @@ void SlowLane::Run(Resolver& resolver) {
     std::optional<PendingPacket> packet;
     std::shared_ptr<const Process> process;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(
-          +[](SlowLane* lane) ABSL_SHARED_LOCKS_REQUIRED(lane->mutex_) {
-            return lane->stopping_ || !lane->packets_.empty() ||
-                   !lane->processes_.empty();
-          },
-          this));
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] {
+        return stopping_ || !packets_.empty() || !processes_.empty();
+      });
       if (stopping_) return;
       // A packet waits for its verdict, a description only for its reader.
       if (!packets_.empty()) {

@@ -7,15 +7,16 @@
 // and judges with the policy of the moment it answers.
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "engine/decision_sink.h"
 #include "engine/pending_packet.h"
 #include "proc/resolver.h"
@@ -59,7 +60,8 @@ class SlowLane {
   FailPolicy& fail_policy_;
   std::atomic<uint64_t> described_{0};
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;  // something to do, or stopping_
   std::deque<PendingPacket> packets_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<const Process>> processes_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

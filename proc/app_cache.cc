@@ -74,14 +74,14 @@ std::shared_ptr<const App> AppCache::Get(ProcDir& dir, const FileStat& exe) {
       PathOf({link.data(), static_cast<size_t>(length)}, exe);
   AppKey key = KeyOf(path, exe);
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     auto known = apps_.find(key);
     if (known != apps_.end()) return known->second;
   }
   // A name that no file system gives a file without a name: CASES A06.
   bool is_memfd = exe.link_count == 0 && path.starts_with(kMemfdPrefix);
   std::unique_ptr<App> app = Make(path, is_memfd, exe);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto hash = hashes_.find(HashKeyOf(*app));
   if (hash != hashes_.end()) app->sha256 = hash->second;
   return Store(std::move(key), std::move(app));
@@ -93,7 +93,7 @@ absl::StatusOr<std::shared_ptr<const App>> AppCache::WithSha256(
   HashKey hash_key = HashKeyOf(*app);
   std::string sha256;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     auto known = hashes_.find(hash_key);
     if (known != hashes_.end()) sha256 = known->second;
   }
@@ -108,7 +108,7 @@ absl::StatusOr<std::shared_ptr<const App>> AppCache::WithSha256(
   exe.id = app->exe;
   exe.ctime_ns = app->ctime_ns;
   exe.link_count = app->link_count;
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (hashes_.size() >= kMaxHashes) hashes_.clear();
   hashes_.insert_or_assign(hash_key, std::move(sha256));
   return Store(KeyOf(app->path, exe), std::move(hashed));

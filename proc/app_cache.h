@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,7 +15,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "proc/proc_fs.h"
 #include "rules/owner.h"
 
@@ -71,7 +71,7 @@ class AppCache {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   ProcFs& fs_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   absl::flat_hash_map<AppKey, std::shared_ptr<const App>> apps_
       ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<HashKey, std::string> hashes_ ABSL_GUARDED_BY(mutex_);

@@ -54,7 +54,7 @@ absl::Status ProcessTable::Prime() {
 absl::Status ProcessTable::Resync() { return List(); }
 
 absl::Status ProcessTable::List() {
-  absl::MutexLock work(&work_mutex_);
+  std::lock_guard work(work_mutex_);
   // Read before the listing: what is born between the two is seen twice.
   int newest = fs_->NewestPid();
   std::vector<int32_t> pids;
@@ -83,7 +83,7 @@ bool ProcessTable::CatchUp(Lane lane, WorkBudget* budget) {
   bool more = true;
   while (more) {
     // One process per hold of the lock: another thread waits for one only.
-    absl::MutexLock work(&work_mutex_);
+    std::lock_guard work(work_mutex_);
     if (!advanced) {
       if (!AdvanceCursor(lane, newest)) return false;
       advanced = true;
@@ -144,7 +144,7 @@ int ProcessTable::OpenDir(int32_t pid, std::unique_ptr<ProcDir>* dir) {
   int error = fs_->OpenProcess(pid, dir);
   if (!IsOutOfDescriptors(error)) return error;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     CloseSomeLocked(open_dirs_ / 2);
   }
   return fs_->OpenProcess(pid, dir);
@@ -193,7 +193,7 @@ bool ProcessTable::FinishScan(const TrackedPtr& process, WorkBudget* budget) {
   ScanResult result =
       proc::ScanSockets(*dir, &process->next_fd_, budget, &fds_, &held_);
   if (result == ScanResult::kComplete) NoteFds(process, fds_);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (result == ScanResult::kNoDescriptors) CloseSomeLocked(open_dirs_ / 2);
   if (process->gone_) return true;
   for (const proc::HeldSocket& held : held_) {
@@ -206,7 +206,7 @@ void ProcessTable::SweepSome(Lane lane) {
   if (lane == Lane::kFast && sweep_debt_ < kMaxSweepDebt) return;
   for (int i = 0; i < kMaxSweepPerStep && sweep_debt_ > 0; ++i, --sweep_debt_) {
     if (sweep_.empty()) {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       for (const auto& [pid, process] : processes_) sweep_.push_back(pid);
     }
     if (sweep_.empty()) return;
@@ -227,7 +227,7 @@ bool ProcessTable::IsAlive(const TrackedPtr& process) {
 
 std::shared_ptr<ProcDir> ProcessTable::DirOf(const TrackedPtr& process) {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (process->gone_) return nullptr;
     process->recently_used_ = true;
     if (process->dir_ != nullptr) return process->dir_;
@@ -242,7 +242,7 @@ std::shared_ptr<ProcDir> ProcessTable::DirOf(const TrackedPtr& process) {
     Forget(process);  // the pid is another process's by now
     return nullptr;
   }
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (process->gone_) return nullptr;
   if (process->dir_ == nullptr) {
     process->dir_ = std::move(dir);

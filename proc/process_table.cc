@@ -19,7 +19,7 @@ constexpr size_t kMaxLooksForFew = 256;
 }  // namespace
 
 void ProcessTable::Insert(const TrackedPtr& process) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (processes_.size() >= options_.max_processes) {
     TrackedPtr oldest = by_age_.begin()->second;
     ForgetLocked(*oldest);
@@ -83,19 +83,19 @@ void ProcessTable::ForgetLocked(TrackedProcess& process) {
 }
 
 void ProcessTable::Forget(const TrackedPtr& process) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   ForgetLocked(*process);
 }
 
 TrackedPtr ProcessTable::Find(int32_t pid) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto known = processes_.find(pid);
   return known == processes_.end() ? nullptr : known->second;
 }
 
 void ProcessTable::Ancestors(const TrackedProcess& process, size_t limit,
                              std::vector<TrackedPtr>* out) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   int32_t pid = process.parent_pid;
   while (out->size() < limit && pid > 1) {
     auto parent = processes_.find(pid);
@@ -111,7 +111,7 @@ void ProcessTable::Ancestors(const TrackedProcess& process, size_t limit,
 
 void ProcessTable::Newest(const uint32_t* uid, size_t limit,
                           std::vector<TrackedPtr>* out) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   // Of a few of many: the packet path does not walk a table of thousands.
   size_t looks = limit < kFewProcesses ? kMaxLooksForFew : by_age_.size();
   for (auto it = by_age_.rbegin(); it != by_age_.rend(); ++it) {
@@ -129,7 +129,7 @@ void ProcessTable::Newest(const uint32_t* uid, size_t limit,
 // --- who was seen with a socket ---
 
 bool ProcessTable::FindHolders(uint64_t inode, Holders* holders) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   SocketIndex::Entry* entry = index_.Find(static_cast<uint32_t>(inode));
   if (entry == nullptr) return true;
   for (const SocketIndex::Holding& holding : entry->holdings) {
@@ -150,33 +150,33 @@ void ProcessTable::IndexLocked(TrackedProcess& process, uint32_t inode,
 }
 
 void ProcessTable::AddHolder(uint64_t inode, const SocketHolder& holder) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (holder.process->gone_) return;
   IndexLocked(*holder.process, static_cast<uint32_t>(inode), holder.slot);
 }
 
 void ProcessTable::RemoveHolder(uint64_t inode, const TrackedProcess& process) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (!process.gone_) {
     index_.Remove(static_cast<uint32_t>(inode), process.id.pid);
   }
 }
 
 void ProcessTable::NoteAncestorsKnown(uint64_t inode) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   SocketIndex::Entry* entry = index_.Find(static_cast<uint32_t>(inode));
   if (entry != nullptr) entry->ancestors_known = true;
 }
 
 proc::FdList ProcessTable::KnownFds(const TrackedPtr& process) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return process->known_fds_;
 }
 
 void ProcessTable::NoteFds(const TrackedPtr& process,
                            const std::vector<int32_t>& fds) {
   auto known = std::make_shared<const std::vector<int32_t>>(fds);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   process->known_fds_ = std::move(known);
 }
 
@@ -187,7 +187,7 @@ std::shared_ptr<const Process> ProcessTable::Identify(const TrackedPtr& process,
                                                       const FileStat& exe,
                                                       uint32_t socket_uid) {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (process->gone_) return nullptr;
     if (process->current_ != nullptr && process->exe_ == exe &&
         process->current_->uid == socket_uid) {
@@ -197,7 +197,7 @@ std::shared_ptr<const Process> ProcessTable::Identify(const TrackedPtr& process,
   std::shared_ptr<const App> app = apps_.Get(dir, exe);
   FileStat self;
   if (app == nullptr || dir.Stat(".", &self) != 0) return nullptr;
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (process->current_ != nullptr && process->current_->app == app &&
       process->current_->uid == self.uid) {
     return process->current_;
@@ -219,7 +219,7 @@ std::shared_ptr<ProcFile> ProcessTable::HoldExe(const TrackedPtr& process,
                                                 const FileStat& exe) {
   FileStat now;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (process->exe_file_ != nullptr && process->exe_file_->Stat(&now) == 0 &&
         now == exe) {
       return process->exe_file_;
@@ -229,7 +229,7 @@ std::shared_ptr<ProcFile> ProcessTable::HoldExe(const TrackedPtr& process,
   if (dir.HoldExe(&file) != 0 || file->Stat(&now) != 0 || now != exe) {
     return nullptr;
   }
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (process->dir_ == nullptr) return nullptr;
   process->exe_file_ = std::move(file);
   return process->exe_file_;
@@ -249,7 +249,7 @@ std::shared_ptr<const Process> ProcessTable::WithSha256(
   made->parent_pid = process->parent_pid;
   made->uid = process->uid;
   made->app = *std::move(app);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (!tracked->gone_) tracked->current_ = made;
   identity_generation_.fetch_add(1);
   return made;
@@ -258,7 +258,7 @@ std::shared_ptr<const Process> ProcessTable::WithSha256(
 // --- likely owners ---
 
 void ProcessTable::NoteOwner(uint32_t uid, const SocketHolder& holder) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (owners_.size() >= kMaxUids && !owners_.contains(uid)) owners_.clear();
   std::deque<SocketHolder>& owners = owners_[uid];
   std::erase_if(owners, [&](const SocketHolder& known) {
@@ -270,7 +270,7 @@ void ProcessTable::NoteOwner(uint32_t uid, const SocketHolder& holder) {
 }
 
 void ProcessTable::LikelyOwners(uint32_t uid, std::vector<SocketHolder>* out) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto owners = owners_.find(uid);
   if (owners == owners_.end()) return;
   for (const SocketHolder& holder : owners->second) {
@@ -279,13 +279,13 @@ void ProcessTable::LikelyOwners(uint32_t uid, std::vector<SocketHolder>* out) {
 }
 
 void ProcessTable::NoteUnheld(uint64_t inode) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (unheld_.size() >= kMaxUnheld) unheld_.clear();
   unheld_[inode] = options_.now() + kUnheldNs;
 }
 
 bool ProcessTable::IsUnheld(uint64_t inode) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto known = unheld_.find(inode);
   if (known == unheld_.end()) return false;
   if (options_.now() < known->second) return true;
@@ -296,7 +296,7 @@ bool ProcessTable::IsUnheld(uint64_t inode) {
 // --- process events ---
 
 void ProcessTable::OnFork(int32_t pid) {
-  absl::MutexLock work(&work_mutex_);
+  std::lock_guard work(work_mutex_);
   // The cursor will come to a newer one by itself. An older one that is not
   // known was looked for too early.
   if (pid > cursor_.newest() || Find(pid) != nullptr) return;
@@ -314,7 +314,7 @@ void ProcessTable::OnExec(int32_t pid) {
   if (dir == nullptr || dir->Stat("exe", &exe) != 0) return;
   Identify(process, *dir, exe, process->owner_uid);
   // Descriptors that the exec closed would be passed over by searches.
-  absl::MutexLock work(&work_mutex_);
+  std::lock_guard work(work_mutex_);
   if (process->next_fd_ != 0) return;  // its first scan is not through
   WorkBudget budget = WorkBudget::Calls(kRescanCalls);
   FinishScan(process, &budget);
@@ -328,12 +328,12 @@ void ProcessTable::OnExit(int32_t pid) {
 }
 
 size_t ProcessTable::process_count() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return processes_.size();
 }
 
 size_t ProcessTable::open_dir_count() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return open_dirs_;
 }
 

@@ -19,13 +19,13 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "proc/app_cache.h"
 #include "proc/fd_scan.h"
 #include "proc/pid_cursor.h"
@@ -231,7 +231,7 @@ class ProcessTable {
   std::atomic<uint64_t> identity_generation_{0};
   std::atomic<uint64_t> search_age_{0};
 
-  absl::Mutex work_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  std::mutex work_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   proc::PidCursor cursor_ ABSL_GUARDED_BY(work_mutex_);
   // Both are worked off newest first: a packet is likelier a new program's than
   // one's that lived for a while without sending (CASES A39).
@@ -242,7 +242,7 @@ class ProcessTable {
   std::vector<int32_t> fds_ ABSL_GUARDED_BY(work_mutex_);  // scratch
   std::vector<proc::HeldSocket> held_ ABSL_GUARDED_BY(work_mutex_);
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   absl::flat_hash_map<int32_t, TrackedPtr> processes_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, TrackedPtr> by_age_ ABSL_GUARDED_BY(mutex_);
   std::deque<TrackedPtr> open_order_ ABSL_GUARDED_BY(mutex_);

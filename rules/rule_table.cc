@@ -37,7 +37,7 @@ void RuleTable::Publish(std::unique_ptr<const PolicySnapshot> next) {
   assert(next != nullptr && next->rules != nullptr);
   if (retired_count() >= kMaxRetired) Synchronize();
   std::vector<Retired> passed;  // outlives the lock
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   // seq_cst: the writer's half of I4; its release half makes the snapshot's
   // content visible to who loads the pointer.
   const PolicySnapshot* old =
@@ -51,7 +51,7 @@ void RuleTable::Synchronize() {
   Sections then;
   {
     // Also waits for a Publish that has stored but not looked yet.
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     then = LoadSections();
   }
   // The mutex is free meanwhile: CurrentRules must not wait for readers.
@@ -63,7 +63,7 @@ void RuleTable::Synchronize() {
     }
   }
   std::vector<Retired> passed;  // outlives the lock
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   passed = TakePassedLocked();
 }
 
@@ -96,23 +96,23 @@ std::vector<RuleTable::Retired> RuleTable::TakePassedLocked() {
 }
 
 std::shared_ptr<const RuleSet> RuleTable::CurrentRules() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   // relaxed, here and below: current_ changes under mutex_ only.
   return current_.load(std::memory_order_relaxed)->rules;
 }
 
 JudgeSettings RuleTable::CurrentSettings() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return current_.load(std::memory_order_relaxed)->settings;
 }
 
 uint64_t RuleTable::CurrentGeneration() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return current_.load(std::memory_order_relaxed)->generation;
 }
 
 size_t RuleTable::retired_count() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return retired_.size();
 }
 

@@ -38,10 +38,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "rules/judge.h"
 
 namespace sallyport {
@@ -106,7 +106,7 @@ class RuleTable {
   std::atomic<const PolicySnapshot*> current_;  // I1; owned
   std::array<Slot, kMaxReaders> slots_;
 
-  mutable absl::Mutex mutex_;  // writers and the control side
+  mutable std::mutex mutex_;  // writers and the control side
   std::vector<Retired> retired_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -8,7 +8,7 @@
 namespace sallyport {
 
 bool ApiConnections::Admit(int fd, Peer peer, Clock::time_point deadline) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   // The number was closed before the kernel could give it out again.
   connections_.erase(fd);
   if (connections_.size() >= most_) return false;
@@ -24,26 +24,26 @@ bool ApiConnections::Admit(int fd, Peer peer, Clock::time_point deadline) {
 }
 
 void ApiConnections::Remove(int fd) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   connections_.erase(fd);
 }
 
 std::optional<Peer> ApiConnections::PeerOf(int fd) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   const auto found = connections_.find(fd);
   if (found == connections_.end()) return std::nullopt;
   return found->second.peer;
 }
 
 void ApiConnections::SetDeadline(int fd, Clock::time_point deadline) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   const auto found = connections_.find(fd);
   if (found != connections_.end()) found->second.deadline = deadline;
 }
 
 ApiConnections::Clock::time_point ApiConnections::CutOverdue(
     Clock::time_point now) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   Clock::time_point next = Clock::time_point::max();
   for (auto& [fd, connection] : connections_) {
     if (connection.deadline <= now) {

@@ -7,10 +7,10 @@
 
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "src/api_peer.h"
 
 namespace sallyport {
@@ -42,7 +42,7 @@ class ApiConnections {
 
   const unsigned most_;
   const unsigned most_per_uid_;
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<int, Connection> connections_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -1,9 +1,10 @@
 // Handlers: violations, events (also live), statistics.
 
+#include <mutex>
+
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
-#include "absl/synchronization/mutex.h"
 #include "rules/text_util.h"
 #include "src/api_handlers.h"
 #include "src/api_json.h"
@@ -58,7 +59,7 @@ class EventStream : public ApiStream {
   }
 
   void Start(std::function<void()> wake) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     wake_ = std::move(wake);
   }
 
@@ -77,7 +78,7 @@ class EventStream : public ApiStream {
   explicit EventStream(EventFeed* feed) : feed_(feed) {}
 
   void Wake() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (wake_) wake_();
   }
 
@@ -85,7 +86,7 @@ class EventStream : public ApiStream {
   std::optional<uint64_t> id_;
   bool greeted_ = false;  // server's thread
 
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   std::function<void()> wake_ ABSL_GUARDED_BY(mutex_);
 };
 

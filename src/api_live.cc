@@ -1,7 +1,9 @@
 #include "src/api_live.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -24,38 +26,35 @@ class LiveStreams::Stream {
   // Any thread. The library is told only if it has suspended the connection,
   // and once: told too often it would skip the next suspension.
   void Wake() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     WakeLocked();
   }
 
   void AskKeepAlive() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (!suspended_) return;  // it has things to say
     keep_alive_due_ = true;
     WakeLocked();
   }
 
   void End() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     stopping_ = true;
     WakeLocked();
   }
 
   void WaitUntilNotSuspended() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](Stream* stream) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-          return !stream->suspended_ || stream->ended_;
-        },
-        this));
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !suspended_ || ended_; });
   }
 
   // Library's thread.
   ssize_t Read(char* buffer, size_t size) {
     {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       suspended_ = false;
       resume_asked_ = false;
+      changed_.notify_all();
     }
     while (pending_.empty()) {
       if (IsStopping()) return MHD_CONTENT_READER_END_OF_STREAM;
@@ -73,8 +72,9 @@ class LiveStreams::Stream {
   // Library's thread, last call: its connection goes away.
   void Close() {
     source_.reset();  // no Wake any more
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     ended_ = true;
+    changed_.notify_all();
   }
 
   LiveStreams* owner() const { return owner_; }
@@ -91,13 +91,13 @@ class LiveStreams::Stream {
   }
 
   bool IsStopping() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return stopping_;
   }
 
   // False if it was woken since the source was asked: ask again.
   bool Suspend() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (keep_alive_due_) {
       keep_alive_due_ = false;
       pending_ = kKeepAlive;
@@ -119,7 +119,8 @@ class LiveStreams::Stream {
   std::unique_ptr<ApiStream> source_;
   std::string pending_;  // of it, not yet taken by the library
 
-  absl::Mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable changed_;                 // suspended_ or ended_
   bool suspended_ ABSL_GUARDED_BY(mutex_) = false;  // until Read is called
   bool resume_asked_ ABSL_GUARDED_BY(mutex_) = false;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;  // while not suspended
@@ -137,7 +138,7 @@ void LiveStreams::FreeCallback(void* stream) {
   Stream* const raw = static_cast<Stream*>(stream);
   raw->Close();
   LiveStreams* const owner = raw->owner();
-  absl::MutexLock lock(&owner->mutex_);
+  std::lock_guard lock(owner->mutex_);
   std::erase_if(owner->streams_,
                 [raw](const auto& shared) { return shared.get() == raw; });
 }
@@ -146,7 +147,7 @@ MHD_Response* LiveStreams::Open(MHD_Connection* connection,
                                 std::unique_ptr<ApiStream> source) {
   auto stream = std::make_shared<Stream>(this, connection, std::move(source));
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (stopping_) return nullptr;
     streams_.insert(stream);
   }
@@ -159,21 +160,21 @@ MHD_Response* LiveStreams::Open(MHD_Connection* connection,
 void LiveStreams::KeepAlive() {
   std::vector<std::shared_ptr<Stream>> streams;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     streams.assign(streams_.begin(), streams_.end());
   }
   for (const auto& stream : streams) stream->AskKeepAlive();
 }
 
 bool LiveStreams::empty() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return streams_.empty();
 }
 
 void LiveStreams::Stop() {
   std::vector<std::shared_ptr<Stream>> streams;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     stopping_ = true;
     streams.assign(streams_.begin(), streams_.end());
   }

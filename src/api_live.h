@@ -17,7 +17,6 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "src/api_router.h"
 
 namespace sallyport {
@@ -43,7 +42,7 @@ class LiveStreams {
                               size_t size);
   static void FreeCallback(void* stream);
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);
 };

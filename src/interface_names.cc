@@ -9,7 +9,7 @@ namespace sallyport {
 std::string InterfaceNames::NameOf(uint32_t ifindex) {
   if (ifindex == 0) return "";
   const absl::Time now = absl::Now();
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (names_.size() >= kMaxNames) names_.clear();
   Entry& entry = names_[ifindex];
   if (now - entry.looked_up > absl::Seconds(1)) {

@@ -5,11 +5,11 @@
 // is asked for with every flow, a rename happens once in a boot. Any thread.
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace sallyport {
@@ -24,7 +24,7 @@ class InterfaceNames {
     std::string name;
     absl::Time looked_up;
   };
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   absl::flat_hash_map<uint32_t, Entry> names_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -12,20 +12,20 @@ PolicyPublisher::PolicyPublisher(std::shared_ptr<const RuleSet> rules,
       table_(std::make_unique<PolicySnapshot>(current_)) {}
 
 void PolicyPublisher::SetRules(std::shared_ptr<const RuleSet> rules) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   current_.rules = std::move(rules);
   PublishLocked();
 }
 
 void PolicyPublisher::SetMode(Mode mode) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (current_.settings.mode == mode) return;
   current_.settings.mode = mode;
   PublishLocked();
 }
 
 PolicySnapshot PolicyPublisher::Current() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return current_;
 }
 

@@ -9,9 +9,9 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "rules/judge.h"
 #include "rules/rule_table.h"
 
@@ -32,7 +32,7 @@ class PolicyPublisher {
   void PublishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::function<void()> on_published_;
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   PolicySnapshot current_ ABSL_GUARDED_BY(mutex_);
   RuleTable table_;
 };

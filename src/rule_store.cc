@@ -89,7 +89,7 @@ absl::Status RuleStore::Load() {
     if (absl::Status status = MakeDirectory(path); !status.ok()) return status;
   }
   RemoveTemporaries(our_dir_);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   RuleFiles files = ReadRuleFiles(DirectoriesOf(options_));
   FileTexts texts = std::move(files.texts);
   auto rules = BuildFrom(std::move(files), options_.builtin_loopback_rule);
@@ -100,7 +100,7 @@ absl::Status RuleStore::Load() {
 }
 
 absl::Status RuleStore::Reload(Why why) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   RuleFiles files = ReadRuleFiles(DirectoriesOf(options_));
   if (why == Why::kOnEvent) {
     for (const auto& [path, before] : texts_) {
@@ -132,12 +132,12 @@ absl::Status RuleStore::Reload(Why why) {
 }
 
 std::shared_ptr<const RuleSet> RuleStore::Current() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return current_;
 }
 
 std::string RuleStore::last_error() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return last_error_;
 }
 
@@ -163,7 +163,7 @@ std::vector<StoredRule> RuleStore::List() const {
 }
 
 absl::StatusOr<StoredRule> RuleStore::Find(std::string_view name) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return FindLocked(name);
 }
 
@@ -258,7 +258,7 @@ std::string RuleStore::FreePathLocked(std::string_view name) const {
 }
 
 absl::StatusOr<StoredRule> RuleStore::Add(Rule rule, bool dry_run) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (rule.name.empty()) rule.name = FreeNameLocked(rule);
   if (absl::Status status = ValidateRule(rule); !status.ok()) return status;
   if (absl::Status status = ResolveUser(&rule); !status.ok()) return status;
@@ -300,7 +300,7 @@ absl::StatusOr<StoredRule> RuleStore::ReplaceLocked(const StoredRule& old,
 
 absl::StatusOr<StoredRule> RuleStore::Replace(std::string_view name,
                                               Rule rule) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   absl::StatusOr<StoredRule> old = FindWritableLocked(name);
   if (!old.ok()) return old;
   return ReplaceLocked(*old, std::move(rule));
@@ -308,7 +308,7 @@ absl::StatusOr<StoredRule> RuleStore::Replace(std::string_view name,
 
 absl::StatusOr<StoredRule> RuleStore::Edit(
     std::string_view name, const std::function<absl::Status(Rule*)>& edit) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   absl::StatusOr<StoredRule> old = FindWritableLocked(name);
   if (!old.ok()) return old;
   Rule rule = old->rule;
@@ -317,7 +317,7 @@ absl::StatusOr<StoredRule> RuleStore::Edit(
 }
 
 absl::Status RuleStore::Remove(std::string_view name) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   absl::StatusOr<StoredRule> old = FindWritableLocked(name);
   if (!old.ok()) return old.status();
   return CommitLocked(RulesWithLocked(old->rule.name, nullptr),

@@ -16,6 +16,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +24,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "rules/rule.h"
 #include "rules/rule_set.h"
 #include "src/atomic_file.h"
@@ -118,7 +118,7 @@ class RuleStore {
   AtomicFileWriter atomic_writer_;
   FileWriter& writer_;
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   std::shared_ptr<const RuleSet> current_ ABSL_GUARDED_BY(mutex_);
   FileTexts texts_ ABSL_GUARDED_BY(mutex_);  // admins', last good read
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
