@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/adaptive_spin.h"
 #include "engine/packet.h"
+#include "engine/queue_message.h"
 #include "engine/queue_table.h"
 
 namespace sallyport {
@@ -286,7 +287,7 @@ class Nfqueue final : public PacketQueue {
       if (message->nlmsg_type == NLMSG_ERROR) {
         TakeError(message);
       } else if (*count < packets.size() &&
-                 TakePacket(message, &packets[*count])) {
+                 ParseQueuedPacket(message, &packets[*count])) {
         ++*count;
       }
     }
@@ -302,51 +303,6 @@ class Nfqueue final : public PacketQueue {
       counters_.send_errors.fetch_add(1, std::memory_order_relaxed);
       counters_.last_errno.store(-error->error, std::memory_order_relaxed);
     }
-  }
-
-  // False if the message is no packet. A packet whose attributes are odd is
-  // still one: it has an id that wants an answer.
-  bool TakePacket(const nlmsghdr* message, QueuedPacket* packet) {
-    if (message->nlmsg_type != ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET)) {
-      return false;
-    }
-    const nlattr* attrs[NFQA_MAX + 1] = {};
-    mnl_attr_parse(
-        message, sizeof(nfgenmsg),
-        +[](const nlattr* attr, void* into) {
-          const uint16_t type = mnl_attr_get_type(attr);
-          if (type <= NFQA_MAX) static_cast<const nlattr**>(into)[type] = attr;
-          return MNL_CB_OK;
-        },
-        attrs);
-    const nlattr* header = attrs[NFQA_PACKET_HDR];
-    if (header == nullptr ||
-        mnl_attr_get_payload_len(header) < sizeof(nfqnl_msg_packet_hdr)) {
-      return false;
-    }
-    // packet_id is not aligned for uint32_t in every kernel's layout.
-    uint32_t id;
-    memcpy(&id, mnl_attr_get_payload(header), sizeof(id));
-    *packet = QueuedPacket{};
-    packet->id = ntohl(id);
-    packet->mark = Number(attrs[NFQA_MARK]).value_or(0);
-    packet->out_ifindex = Number(attrs[NFQA_IFINDEX_OUTDEV]).value_or(0);
-    packet->uid = Number(attrs[NFQA_UID]);
-    if (const nlattr* payload = attrs[NFQA_PAYLOAD]; payload != nullptr) {
-      packet->bytes = {
-          static_cast<const uint8_t*>(mnl_attr_get_payload(payload)),
-          mnl_attr_get_payload_len(payload)};
-    }
-    packet->length = Number(attrs[NFQA_CAP_LEN])
-                         .value_or(static_cast<uint32_t>(packet->bytes.size()));
-    return true;
-  }
-
-  static std::optional<uint32_t> Number(const nlattr* attr) {
-    if (attr == nullptr || mnl_attr_get_payload_len(attr) < 4) {
-      return std::nullopt;
-    }
-    return ntohl(mnl_attr_get_u32(attr));
   }
 
   char* PutVerdict(char* at, const PacketAnswer& answer) const {

@@ -45,6 +45,14 @@ constexpr size_t kDataAt = kEventAt + offsetof(proc_event, event_data);
 // Values of proc_event::what; older headers keep them inside the struct.
 constexpr uint32_t kNone = 0, kFork = 1, kExec = 2, kExit = 0x80000000;
 
+// Between is_behind_ and the queue, which is the kernel's: ThreadSanitizer
+// could not see that, and GCC refuses fences with it.
+void FullFence() {
+#ifndef __SANITIZE_THREAD__
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+}
+
 absl::Status LastError(const char* what) {
   return absl::UnavailableError(
       absl::StrCat("process events: ", what, ": ", std::strerror(errno)));
@@ -212,13 +220,13 @@ bool ProcessEventFeed::is_all_heard() const {
   if (!source_->is_drained()) return false;
   // In this order: what was taken from the source before we found it empty
   // was taken while is_behind_ was set.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  FullFence();
   return !is_behind_.load(std::memory_order_acquire);
 }
 
 absl::Status ProcessEventFeed::HandleReadable() {
   is_behind_.store(true, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  FullFence();
   absl::Status status = TellTable();
   // Stays behind for ever if the source is broken.
   if (status.ok()) is_behind_.store(false, std::memory_order_release);

@@ -243,9 +243,7 @@ absl::StatusOr<std::unique_ptr<History>> History::Open(
         "history: age and size must be more than nothing");
   }
   std::unique_ptr<History> history(new History(path, limits));
-  const absl::Status status = history->Connect();
-  if (absl::IsFailedPrecondition(status)) return status;
-  history->Remember(status).IgnoreError();  // Append tries again
+  history->Remember(history->Connect()).IgnoreError();  // Append tries again
   return history;
 }
 

@@ -12,7 +12,7 @@
 // (disk full, read-only: CASES F16, F17), Append returns the error, nothing of
 // the batch is kept, and the next Append tries again, opening anew if need be.
 // A damaged file is moved aside to NAME.corrupt-TIME and a new one begun. A
-// file of a newer version (CASES F22) is left as it is and Open fails.
+// file of a newer version (CASES F22) or of another program is left as it is.
 
 #include <cstdint>
 #include <memory>
@@ -54,9 +54,8 @@ inline constexpr size_t kMaxHistoryRows = 10'000;  // of one answer
 
 class History {
  public:
-  // Errors: FailedPrecondition (a newer version wrote the file), and
-  // InvalidArgument (a limit is not positive). Everything else is in error()
-  // and tried again by Append.
+  // Error: InvalidArgument (a limit is not positive). Everything else is in
+  // error() and tried again by Append.
   static absl::StatusOr<std::unique_ptr<History>> Open(
       const std::string& path, const HistoryLimits& limits);
   ~History();
@@ -67,7 +66,8 @@ class History {
   // number of old rows on the way.
   absl::Status Append(std::span<const StoredEvent> events);
 
-  // The JSON of the events that match, newest last.
+  // The JSON of the events that match, newest last. FailedPrecondition: the
+  // file is not ours to read.
   absl::StatusOr<std::vector<std::string>> Query(
       const HistoryQuery& query) const;
 

@@ -53,6 +53,9 @@ absl::Status Collect(SqliteDb& db, const char* table, const HistoryQuery& query,
 
 absl::StatusOr<std::vector<std::string>> History::Query(
     const HistoryQuery& query) const {
+  if (absl::Status status = error(); absl::IsFailedPrecondition(status)) {
+    return status;
+  }
   absl::StatusOr<SqliteDb> db = SqliteDb::Open(path_, true);
   if (!db.ok()) return db.status();
   std::vector<Row> rows;

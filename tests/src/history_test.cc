@@ -147,9 +147,12 @@ TEST(History, F22_NewerSchemaIsRefusedAndTheFileKept) {
     ASSERT_TRUE(
         db.Exec("CREATE TABLE future (x); PRAGMA user_version = 99").ok());
   }
-  const auto history = History::Open(path, {});
-  EXPECT_EQ(history.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(history.status().message().find(path), std::string::npos);
+  const auto history = History::Open(path, {}).value();
+  EXPECT_EQ(history->error().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(history->error().message().find(path), std::string::npos);
+  const StoredEvent event = Event(1, true, "v1");
+  EXPECT_FALSE(history->Append({&event, 1}).ok());
+  EXPECT_EQ(history->Query({}).status(), history->error());
   auto db = SqliteDb::Open(path, false).value();
   EXPECT_EQ(db.Number("PRAGMA user_version").value(), 99);
   EXPECT_EQ(db.Number("SELECT count(*) FROM future").value(), 0);
@@ -162,8 +165,14 @@ TEST(History, SomebodyElsesDatabaseIsRefused) {
     auto db = SqliteDb::Open(path, false).value();
     ASSERT_TRUE(db.Exec("CREATE TABLE mail (x)").ok());
   }
-  EXPECT_EQ(History::Open(path, {}).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  const auto history = History::Open(path, {}).value();
+  EXPECT_EQ(history->error().code(), absl::StatusCode::kFailedPrecondition);
+  // Moved away, as the message says, a new one is begun.
+  stdfs::rename(path, dir / "mail.db");
+  const StoredEvent event = Event(1, true, "v1");
+  EXPECT_TRUE(history->Append({&event, 1}).ok());
+  EXPECT_TRUE(history->error().ok());
+  EXPECT_EQ(history->Query({}).value().size(), 1u);
 }
 
 size_t CountAside(const TempDir& dir) {
