@@ -2,6 +2,8 @@
 
 #include <cap-ng.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -42,7 +44,7 @@ absl::Status CheckPrivileges() {
              "CapabilityBoundingSet="));
 }
 
-absl::Status DropOtherPrivileges() {
+absl::Status DropOtherPrivileges(const std::string& state_dir) {
   capng_clear(CAPNG_SELECT_ALL);
   for (const Needed& needed : kNeeded) {
     if (capng_update(
@@ -55,6 +57,20 @@ absl::Status DropOtherPrivileges() {
   }
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
     return absl::ErrnoToStatus(errno, "cannot clear ambient capabilities");
+  }
+  struct stat owner;
+  if (geteuid() == 0 && stat(state_dir.c_str(), &owner) == 0 &&
+      owner.st_uid != 0) {
+    if (const int error =
+            capng_change_id(static_cast<int>(owner.st_uid),
+                            static_cast<int>(owner.st_gid),
+                            static_cast<capng_flags_t>(
+                                CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING));
+        error != 0) {
+      return absl::InternalError(
+          Concat("cannot become the owner of ", state_dir, " (user ",
+                 owner.st_uid, "): capng_change_id ", error));
+    }
   }
   // The bounding set can be cut only by who has CAP_SETPCAP. Without, the unit
   // has cut it already, and no_new_privs closes the rest.

@@ -4,6 +4,8 @@
 // The few capabilities the daemon lives with. Called by main before threads
 // are started (capabilities are per thread).
 
+#include <string>
+
 #include "absl/status/status.h"
 
 namespace sallyport {
@@ -14,8 +16,10 @@ absl::Status CheckPrivileges();
 
 // Keeps CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, and sets
 // no_new_privs. Everything else leaves the permitted, effective, inheritable,
-// ambient and, where we may, the bounding set. There is no way back.
-absl::Status DropOtherPrivileges();
+// ambient and, where we may, the bounding set. Started as root over a state
+// directory of somebody else's (the service's user), becomes that user: without
+// CAP_DAC_OVERRIDE root could not write there. There is no way back.
+absl::Status DropOtherPrivileges(const std::string& state_dir);
 
 }  // namespace sallyport
 

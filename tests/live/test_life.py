@@ -148,6 +148,27 @@ def test_F32_root_gives_up_the_rest(lab):
     assert 'NoNewPrivs:\t1' in status
 
 
+@case('F32')
+def test_F32_root_becomes_the_owner_of_the_state(lab):
+    """The service's user owns /var/lib/sallyport; root without
+    CAP_DAC_OVERRIDE could not write there."""
+    app = lab.app()
+    daemon = Daemon(lab)
+    for path in (daemon.state_dir, daemon.run_dir):
+        os.chown(path, 65534, 65534)
+        os.chmod(path, 0o700)
+    lab.daemons.append(daemon)
+    daemon.start()
+    status = kernel.read(f'/proc/{daemon.pid}/status')
+    assert 'Uid:\t65534\t65534\t65534\t65534' in status, status
+    app.udp(PEER4, 5000)
+    daemon.wait_event(dport=5000)
+    kernel.wait_until(lambda: daemon.get('/v1/violations')['violations'],
+                      'the violation in the history', 5)
+    daemon.add_rule('app', 'allow', app.path)
+    assert os.stat(f'{daemon.state_dir}/history.db').st_uid == 65534
+
+
 @case('F33')
 def test_F33_missing_expression_is_named_with_its_remedy(lab):
     wanted = 0
