@@ -13,8 +13,9 @@ SlowLane::SlowLane(size_t threads, const ResolverFactory& make_resolver,
                    RuleTable& table, DecisionSink& sink,
                    FailPolicy& fail_policy)
     : table_(table), sink_(sink), fail_policy_(fail_policy) {
+  // All before the first thread, which looks into the vector.
+  for (size_t i = 0; i < threads; ++i) resolvers_.push_back(make_resolver());
   for (size_t i = 0; i < threads; ++i) {
-    resolvers_.push_back(make_resolver());
     threads_.emplace_back([this, i] {
       pthread_setname_np(pthread_self(), "sp-slow");
       Run(*resolvers_[i]);

@@ -148,8 +148,11 @@ int CheckRuleFiles(const Session& session,
   std::vector<RuleParse> parses;
   for (const std::string& file : files) {
     const absl::StatusOr<std::string> text = ReadText(file);
-    if (!text.ok()) return Report(text.status());
-    parses.push_back(ParseRules(*text, Origin(file)));
+    if (text.ok()) {
+      parses.push_back(ParseRules(*text, Origin(file)));
+    } else {  // the others are checked all the same
+      parses.emplace_back().errors.push_back({1, 1, "cannot be read"});
+    }
   }
   FindTwins(&parses, files);
   size_t rules = 0;

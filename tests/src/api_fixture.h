@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -52,7 +53,10 @@ struct ApiFixture {
     context.metrics = [] { return std::string("sallyport_up 1\n"); };
     context.stats = [this] { return stats.Snapshot(); };
     context.now = [] { return absl::FromUnixSeconds(1'700'000'000); };
-    context.audit = [this](const std::string& line) { log.push_back(line); };
+    context.audit = [this](const std::string& line) {
+      std::lock_guard lock(log_mutex);  // the server has several threads
+      log.push_back(line);
+    };
   }
 
   TempDir dir;
@@ -64,6 +68,7 @@ struct ApiFixture {
   StatusReport report;
   absl::Status set_mode_result;
   int published = 0;
+  std::mutex log_mutex;
   std::vector<std::string> log;  // of the audit
   ApiContext context;
 };
