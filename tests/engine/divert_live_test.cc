@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 #include <nftables/libnftables.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "engine/divert_xt.h"
 #include "engine/nft_divert.h"
 #include "engine/ruleset_guard.h"
@@ -232,6 +234,35 @@ class Stranger {
  private:
   nft_ctx* context_;
 };
+
+// The kernel had no room for its word of a change: that is said, and the table
+// looked at as if it had been touched.
+TEST_P(DivertLive, F05_LostWordOfAChangeIsReasonEnoughToLook) {
+  const auto divert = Create();
+  ASSERT_TRUE(divert->Install().ok());
+  const auto guard = RulesetGuard::Open();
+  ASSERT_TRUE(guard.ok()) << guard.status();
+  const auto set_buffer = [&](int bytes) {
+    return setsockopt((*guard)->fd(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
+                      sizeof(bytes));
+  };
+  ASSERT_EQ(set_buffer(1), 0);  // the kernel's least
+  Stranger stranger;
+  std::string crowd = "add table ip crowd;";
+  for (int i = 0; i < 500; ++i)
+    absl::StrAppend(&crowd, "add chain ip crowd c", i, ";");
+  stranger.Run(crowd);
+  stranger.Run("flush chain inet sallyport ask; delete table ip crowd");
+  EXPECT_EQ((*guard)->HandleReadable(), RulesetGuard::Seen::kOverflow);
+  const absl::StatusOr<bool> repaired = RepairIfDamaged(*divert);
+  ASSERT_TRUE(repaired.ok()) << repaired.status();
+  EXPECT_TRUE(*repaired);
+  // And the next change is heard as ever.
+  ASSERT_EQ(set_buffer(1 << 20), 0);
+  (*guard)->HandleReadable();
+  stranger.Run("flush chain inet sallyport ask");
+  EXPECT_EQ((*guard)->HandleReadable(), RulesetGuard::Seen::kTouched);
+}
 
 // Under emulation everything takes 10 to 30 times as long.
 int64_t RepairLimitMicros() {
