@@ -6,7 +6,7 @@
 // virtual machine takes 10 to 30 us), so a worker that expects a packet soon
 // looks for it, for at most kSpinNs; as adaptive mutexes do. It stops
 //  - after kMaxMisses looks in vain: packets come too far apart. It begins
-//    again when one comes within kSpinNs of going to sleep;
+//    again when one comes within twice kSpinNs of the look that failed;
 //  - as soon as somebody else wants the CPU (sched_yield then takes long), and
 //    for kPauseReceives if that outweighs the spins that found a packet by
 //    kMaxContention: on a busy machine a spin takes away what it waits for.

@@ -37,6 +37,8 @@ class Search {
   std::optional<SocketHolder> AllDescriptors(
       const std::vector<TrackedPtr>& processes) {
     for (const TrackedPtr& process : processes) {
+      // Its first thread may have ended, and the directory with it.
+      if (!table_.IsAlive(process)) continue;
       std::shared_ptr<ProcDir> dir = table_.DirOf(process);
       if (dir == nullptr) continue;
       std::vector<FdSlot> rings;
@@ -128,6 +130,21 @@ std::vector<TrackedPtr> InOrder(ProcessTable& table, uint32_t uid) {
 }
 
 }  // namespace
+
+bool FindAllHolders(ProcessTable& table, uint64_t inode, uint32_t uid,
+                    WorkBudget* budget, std::vector<SocketHolder>* holders) {
+  std::vector<int32_t> fds;
+  for (const TrackedPtr& process : InOrder(table, uid)) {
+    bool no_descriptors = false;
+    std::shared_ptr<ProcDir> dir = table.DirOf(process, &no_descriptors);
+    if (no_descriptors) return false;
+    if (dir == nullptr) continue;
+    auto slot = FindSocket(*dir, {inode, 0, {}, nullptr}, budget, &fds);
+    if (slot) holders->push_back({process, *slot});
+    if (budget->exhausted()) return false;
+  }
+  return true;
+}
 
 SearchResult SearchEverybody(ProcessTable& table, uint64_t inode, uint32_t uid,
                              WorkBudget* budget) {

@@ -25,6 +25,11 @@ struct SearchResult {
 SearchResult SearchEverybody(ProcessTable& table, uint64_t inode, uint32_t uid,
                              WorkBudget* budget);
 
+// All who hold it behind a descriptor of their own table. False if the budget
+// ended before everybody was asked.
+bool FindAllHolders(ProcessTable& table, uint64_t inode, uint32_t uid,
+                    WorkBudget* budget, std::vector<SocketHolder>* holders);
+
 }  // namespace sallyport::proc
 
 #endif  // SALLYPORT_PROC_HOLDER_SEARCH_H_

@@ -82,21 +82,15 @@ OwnerHints::Hint* OwnerHints::Find(const TrackedProcess& process) {
   return nullptr;
 }
 
-std::optional<FdSlot> OwnerHints::FindSlot(const TrackedProcess& process,
-                                           uint64_t inode) {
-  Hint* hint = Find(process);
-  if (hint == nullptr) return std::nullopt;
-  for (size_t rank = 0; rank <= kMaxSlots; ++rank) {
-    std::optional<FdSlot> slot = Guess(*hint, rank);
-    if (slot && Holds(*hint->dir, *slot, inode)) return slot;
-  }
-  return std::nullopt;
-}
-
 void OwnerHints::Prune(ProcessTable& table) {
   std::erase_if(hints_, [&](const std::unique_ptr<Hint>& hint) {
     if (hint->process->is_known_dead()) return true;
-    if (hint->misses == 0 || table.IsAlive(hint->process)) return false;
+    if (hint->misses == 0) return false;
+    if (table.IsAlive(hint->process)) {
+      // Its first thread may have ended: then it is another one's by now.
+      if (auto dir = table.DirOf(hint->process)) hint->dir = std::move(dir);
+      return false;
+    }
     table.Forget(hint->process);
     return true;
   });

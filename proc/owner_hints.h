@@ -46,8 +46,6 @@ class OwnerHints {
   Hint& Note(const SocketHolder& holder, std::shared_ptr<ProcDir> dir,
              uint32_t uid);
   Hint* Find(const TrackedProcess& process);
-  // Where `process` has the socket, of the places where it had one before.
-  std::optional<FdSlot> FindSlot(const TrackedProcess& process, uint64_t inode);
   // Removes processes that are gone, of those that were tried in vain.
   void Prune(ProcessTable& table);
   // The most recent of `uid`, at most `limit`.

@@ -51,6 +51,9 @@ class ProcDir {
                    std::vector<int32_t>* out) = 0;
   // Opens for reading. The caller closes the descriptor that is returned.
   virtual int Open(const char* path) = 0;
+  // /proc/PID/task/TID, which looks the same: for a process whose first thread
+  // has ended and whose others live on.
+  virtual int OpenTask(int32_t task, std::unique_ptr<ProcDir>* out) = 0;
   // The file that "exe" leads to now.
   virtual int HoldExe(std::unique_ptr<ProcFile>* out) = 0;
 };

@@ -32,7 +32,6 @@ constexpr size_t kMaxFastHolders = 16;
 // Owners beyond these are left out if their app and user are among them: they
 // would be judged alike.
 constexpr size_t kMaxAlikeOwners = 16;
-constexpr size_t kMaxAncestors = 4;
 constexpr size_t kNewestTried = 4;
 constexpr int32_t kInitPid = 1;
 // The kernel may lose its word of an exec for want of memory, unnoticed.
@@ -58,7 +57,7 @@ class ProcResolver : public Resolver {
 
   void ResolveSlow(const Flow& flow, std::optional<uint32_t> packet_uid,
                    Ownership* ownership) override {
-    table_->MakeRoom();
+    if (!table_->MakeRoom()) hints_.Clear();  // they hold directories too
     const int64_t now_ns = table_->NowNs();
     const int64_t deadline_ns = absl::ToInt64Nanoseconds(options_.deadline);
     // Half of the time at most for looking at thousands of new processes: the
@@ -88,7 +87,11 @@ class ProcResolver : public Resolver {
   Held FindHolders(const SocketInfo& socket, Lane lane, WorkBudget* budget);
   // False if the budget ended before everyone was asked.
   bool TakeIndexed(uint64_t inode, WorkBudget* budget, bool* all_known);
-  void AddAncestors(uint64_t inode, WorkBudget* budget);
+  bool AddAncestors(size_t first, uint64_t inode, WorkBudget* budget);
+  bool AskAncestor(const TrackedPtr& ancestor,
+                   const ProcessTable::Holders& found, uint64_t inode,
+                   WorkBudget* budget);
+  Held AddEverybody(const SocketInfo& socket, WorkBudget* budget);
   bool SearchNewest(const SocketInfo& socket, WorkBudget* budget);
   void AddHolder(const SocketHolder& holder);
   void NoteOwner(const SocketHolder& holder, uint32_t uid);
@@ -141,8 +144,9 @@ ResolveStatus ProcResolver::Resolve(const Flow& flow,
   ownership->socket_uid = socket_uid;
 
   has_heard_all_ = options_.news != nullptr && options_.news->is_all_heard();
-  const bool is_caught_up = (has_heard_all_ && !table_->has_backlog()) ||
-                            table_->CatchUp(lane, catch_up);
+  const bool is_caught_up =
+      (!is_slow && has_heard_all_ && table_->IsUpToDate()) ||
+      table_->CatchUp(lane, catch_up);
   if (!is_caught_up && !is_slow) return ResolveStatus::kNeedSlow;
   holders_.clear();
   bool is_ambiguous =
@@ -173,8 +177,11 @@ ProcResolver::Held ProcResolver::FindHolders(const SocketInfo& socket,
   bool all_known = true;
   if (!TakeIndexed(socket.inode, budget, &all_known)) return Held::kNotKnown;
   if (holders_.size() > before) {
-    if (!all_known) AddAncestors(socket.inode, budget);
-    return Held::kByOwners;
+    if (all_known || AddAncestors(before, socket.inode, budget)) {
+      return Held::kByOwners;
+    }
+    if (lane == Lane::kFast) return Held::kNotKnown;
+    return AddEverybody(socket, budget);
   }
 
   const OwnerHints::Hint* hint = hints_.Search(socket.inode, socket.uid);
@@ -227,26 +234,66 @@ bool ProcResolver::TakeIndexed(uint64_t inode, WorkBudget* budget,
 }
 
 // A socket that was seen when a process was first looked at may be older than
-// the process: then an ancestor made it, and has it behind the same number, or
-// where it has its sockets (the child moved its copy).
-void ProcResolver::AddAncestors(uint64_t inode, WorkBudget* budget) {
-  const ProcessTable::Holders found = holders_;
+// the process: then one of its ancestors made it, and may have moved its copy
+// since. Those between the two were born with it, and are indexed themselves.
+// False if somebody could not be asked.
+bool ProcResolver::AddAncestors(size_t first, uint64_t inode,
+                                WorkBudget* budget) {
+  const ProcessTable::Holders found(
+      holders_.begin() + static_cast<ptrdiff_t>(first), holders_.end());
+  std::vector<TrackedPtr> ancestors;
   for (const SocketHolder& holder : found) {
     processes_.clear();
-    table_->Ancestors(*holder.process, kMaxAncestors, &processes_);
+    if (!table_->Ancestors(*holder.process, &processes_)) return false;
     for (const TrackedPtr& ancestor : processes_) {
-      if (!budget->Take()) return;
-      std::optional<FdSlot> slot = hints_.FindSlot(*ancestor, inode);
-      if (!slot) {
-        std::shared_ptr<ProcDir> dir = table_->DirOf(ancestor);
-        if (dir == nullptr || !proc::Holds(*dir, holder.slot, inode)) continue;
-        slot = holder.slot;
+      if (std::find(ancestors.begin(), ancestors.end(), ancestor) ==
+          ancestors.end()) {
+        ancestors.push_back(ancestor);
       }
-      AddHolder({ancestor, *slot});
-      table_->AddHolder(inode, {ancestor, *slot});
     }
   }
+  for (const TrackedPtr& ancestor : ancestors) {
+    if (!AskAncestor(ancestor, found, inode, budget)) return false;
+  }
   table_->NoteAncestorsKnown(inode);
+  return true;
+}
+
+bool ProcResolver::AskAncestor(const TrackedPtr& ancestor,
+                               const ProcessTable::Holders& found,
+                               uint64_t inode, WorkBudget* budget) {
+  bool no_descriptors = false;
+  std::shared_ptr<ProcDir> dir = table_->DirOf(ancestor, &no_descriptors);
+  if (dir == nullptr) return !no_descriptors;
+  std::optional<FdSlot> slot;
+  for (const SocketHolder& holder : found) {  // the same number, most likely
+    if (holder.process == ancestor) return true;
+    if (slot) continue;
+    if (!budget->Take()) return false;
+    if (proc::Holds(*dir, holder.slot, inode)) slot = holder.slot;
+  }
+  if (!slot) {
+    slot = proc::FindSocket(*dir, {inode, 0, {}, nullptr}, budget, &fds_);
+  }
+  if (!slot) return !budget->exhausted();
+  AddHolder({ancestor, *slot});
+  table_->AddHolder(inode, {ancestor, *slot});
+  return true;
+}
+
+// Everybody who holds it, whoever they are to each other.
+ProcResolver::Held ProcResolver::AddEverybody(const SocketInfo& socket,
+                                              WorkBudget* budget) {
+  std::vector<SocketHolder> all;
+  const bool is_complete =
+      proc::FindAllHolders(*table_, socket.inode, socket.uid, budget, &all);
+  for (const SocketHolder& holder : all) {
+    AddHolder(holder);
+    table_->AddHolder(socket.inode, holder);
+  }
+  if (!is_complete) return Held::kNotKnown;
+  table_->NoteAncestorsKnown(socket.inode);
+  return Held::kByOwners;
 }
 
 // Young processes that sent nothing yet, then whoever sent last: what they

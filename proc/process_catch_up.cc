@@ -26,16 +26,21 @@ constexpr int kMaxSweepDebt = 1024;
 constexpr int kMaxSweepPerStep = 16;  // 40 us
 // Absent pids that a listing told of are simply dead.
 constexpr uint8_t kLastLook = 200;
-constexpr int32_t kInitPid = 1;  // always there
+constexpr int32_t kInitPid = 1;       // always there
+constexpr size_t kMaxTasks = 65'536;  // of one process
 
 bool IsOutOfDescriptors(int error) {
   return error == -EMFILE || error == -ENFILE;
 }
 
-std::optional<proc::StatLine> ReadStat(ProcDir& dir, std::span<char> buffer) {
+// 0, or a negative errno.
+int ReadStat(ProcDir& dir, std::span<char> buffer, proc::StatLine* line) {
   int length = dir.Read("stat", buffer);
-  if (length <= 0) return std::nullopt;
-  return proc::ParseStat({buffer.data(), static_cast<size_t>(length)});
+  if (length < 0) return length;
+  auto stat = proc::ParseStat({buffer.data(), static_cast<size_t>(length)});
+  if (!stat) return -ESRCH;
+  *line = *stat;
+  return 0;
 }
 
 }  // namespace
@@ -51,7 +56,18 @@ absl::Status ProcessTable::Prime() {
   return absl::OkStatus();
 }
 
-absl::Status ProcessTable::Resync() { return List(); }
+absl::Status ProcessTable::Resync() {
+  absl::Status status = List();
+  if (status.ok()) identity_generation_.fetch_add(1);
+  return status;
+}
+
+bool ProcessTable::IsUpToDate() const {
+  if (has_backlog_.load(std::memory_order_acquire)) return false;
+  const int64_t now_ns = options_.now();
+  return now_ns < next_due_ns_.load(std::memory_order_relaxed) &&
+         now_ns - caught_up_ns_.load(std::memory_order_relaxed) < kFreshNs;
+}
 
 absl::Status ProcessTable::List() {
   std::lock_guard work(work_mutex_);
@@ -76,8 +92,11 @@ bool ProcessTable::CatchUp(Lane lane, WorkBudget* budget) {
   int newest = fs_->NewestPid();
   if (newest == seen_pid_.load(std::memory_order_acquire) &&
       !has_backlog_.load(std::memory_order_acquire)) {
-    int64_t due = next_due_ns_.load(std::memory_order_relaxed);
-    if (due == PidCursor::kNeverNs || options_.now() < due) return true;
+    const int64_t now_ns = options_.now();
+    if (now_ns < next_due_ns_.load(std::memory_order_relaxed)) {
+      caught_up_ns_.store(now_ns, std::memory_order_relaxed);
+      return true;
+    }
   }
   bool advanced = false;
   bool more = true;
@@ -86,26 +105,35 @@ bool ProcessTable::CatchUp(Lane lane, WorkBudget* budget) {
     std::lock_guard work(work_mutex_);
     if (!advanced) {
       if (!AdvanceCursor(lane, newest)) return false;
+      lacks_descriptors_ = false;
       advanced = true;
     }
     if (!Step(lane, budget, &more)) return false;
+    if (!more && lacks_descriptors_) return false;
   }
+  caught_up_ns_.store(options_.now(), std::memory_order_relaxed);
   return true;
 }
 
 bool ProcessTable::AdvanceCursor(Lane lane, int newest) {
   // Another thread may have come further meanwhile.
   if (newest < cursor_.newest()) newest = fs_->NewestPid();
-  if (newest <= 0) return false;
+  if (newest <= 0) return NeedListing();
   cursor_.TakeDue(options_.now(), &todo_);
-  if (!cursor_.Advance(newest, &todo_)) {
-    if (lane == Lane::kFast) return false;
-    std::vector<int32_t> pids;
-    if (fs_->ListProcesses(&pids) < 0) return false;
-    for (int32_t pid : pids) todo_.push_back({pid, kLastLook});
-    cursor_.Reset(newest);
-  }
+  if (!needs_listing_ && cursor_.Advance(newest, &todo_)) return true;
+  if (lane == Lane::kFast) return NeedListing();
+  std::vector<int32_t> pids;
+  if (fs_->ListProcesses(&pids) < 0) return NeedListing();
+  for (int32_t pid : pids) todo_.push_back({pid, kLastLook});
+  cursor_.Reset(newest);
+  needs_listing_ = false;
   return true;
+}
+
+bool ProcessTable::NeedListing() {
+  needs_listing_ = true;
+  PublishProgress();
+  return false;
 }
 
 bool ProcessTable::Step(Lane lane, WorkBudget* budget, bool* more) {
@@ -121,7 +149,7 @@ bool ProcessTable::Step(Lane lane, WorkBudget* budget, bool* more) {
   SweepSome(lane);
   if (done && !unscanned_.empty()) {
     TrackedPtr process = unscanned_.back();
-    if (FinishScan(process, budget)) {
+    if (FinishScan(process, Scan::kFirst, budget)) {
       unscanned_.pop_back();
     } else {
       done = !budget->exhausted();
@@ -133,7 +161,7 @@ bool ProcessTable::Step(Lane lane, WorkBudget* budget, bool* more) {
 }
 
 void ProcessTable::PublishProgress() {
-  has_backlog_.store(!todo_.empty() || !unscanned_.empty(),
+  has_backlog_.store(!todo_.empty() || !unscanned_.empty() || needs_listing_,
                      std::memory_order_release);
   next_due_ns_.store(cursor_.next_due_ns(), std::memory_order_relaxed);
   // release: pairs with the acquire in CatchUp.
@@ -150,9 +178,22 @@ int ProcessTable::OpenDir(int32_t pid, std::unique_ptr<ProcDir>* dir) {
   return fs_->OpenProcess(pid, dir);
 }
 
-void ProcessTable::MakeRoom() {
+void ProcessTable::LookAgainLater(int32_t pid) {
+  cursor_.NoteDue(pid);
+  lacks_descriptors_ = true;
+  std::lock_guard lock(mutex_);
+  CloseSomeLocked(open_dirs_ / 2);
+}
+
+bool ProcessTable::MakeRoom() {
   std::unique_ptr<ProcDir> dir;
-  OpenDir(kInitPid, &dir);
+  std::vector<int32_t> fds;
+  int error = OpenDir(kInitPid, &dir);
+  if (error == 0) error = dir->List("fd", 1, &fds);
+  if (!IsOutOfDescriptors(error)) return true;
+  std::lock_guard lock(mutex_);
+  CloseSomeLocked(open_dirs_ / 2);
+  return false;
 }
 
 void ProcessTable::LookAt(PidCursor::Due due) {
@@ -162,44 +203,89 @@ void ProcessTable::LookAt(PidCursor::Due due) {
   }
   std::unique_ptr<ProcDir> dir;
   int error = OpenDir(due.pid, &dir);
-  if (IsOutOfDescriptors(error)) {
-    cursor_.NoteDue(due.pid);
-    return;
-  }
   std::array<char, kStatBytes> buffer;
-  std::optional<proc::StatLine> stat;
-  if (error == 0) stat = ReadStat(*dir, buffer);
-  if (!stat) {
+  proc::StatLine stat;
+  if (error == 0) error = ReadStat(*dir, buffer, &stat);
+  if (IsOutOfDescriptors(error)) return LookAgainLater(due.pid);
+  if (error != 0) {
     cursor_.NoteAbsent(due, options_.now());
     return;
   }
-  if (stat->is_thread() || stat->is_kernel_thread() || stat->is_zombie()) {
-    return;
-  }
+  if (stat.is_thread() || stat.is_kernel_thread()) return;
+  if (stat.is_zombie()) dir = LivingDir(std::move(dir), due.pid);
+  if (dir == nullptr) return;
   FileStat self;
   if (dir->Stat(".", &self) != 0) return;
   auto process = std::make_shared<TrackedProcess>(TrackedProcess::Birth{
-      {due.pid, stat->start_ticks}, stat->parent_pid, self.uid});
+      {due.pid, stat.start_ticks}, stat.parent_pid, self.uid});
   process->dir_ = std::move(dir);
   Insert(process);
   unscanned_.push_back(process);
   sweep_debt_ += kSweepPerInsert;
 }
 
-bool ProcessTable::FinishScan(const TrackedPtr& process, WorkBudget* budget) {
-  std::shared_ptr<ProcDir> dir = DirOf(process);
-  if (dir == nullptr) return true;
-  held_.clear();
-  ScanResult result =
-      proc::ScanSockets(*dir, &process->next_fd_, budget, &fds_, &held_);
-  if (result == ScanResult::kComplete) NoteFds(process, fds_);
+std::unique_ptr<ProcDir> ProcessTable::LivingDir(std::unique_ptr<ProcDir> dir,
+                                                 int32_t pid) {
+  FileStat exe;
+  if (dir->Stat("exe", &exe) == 0) return dir;
+  std::vector<int32_t> tasks;
+  dir->List("task", kMaxTasks, &tasks);
+  for (int32_t task : tasks) {
+    std::unique_ptr<ProcDir> thread;
+    if (task != pid && dir->OpenTask(task, &thread) == 0 &&
+        thread->Stat("exe", &exe) == 0) {
+      return thread;
+    }
+  }
+  return nullptr;
+}
+
+bool ProcessTable::Revive(const TrackedPtr& process) {
+  std::unique_ptr<ProcDir> dir;
+  int error = OpenDir(process->id.pid, &dir);
+  std::array<char, kStatBytes> buffer;
+  proc::StatLine stat;
+  if (error == 0) error = ReadStat(*dir, buffer, &stat);
+  if (IsOutOfDescriptors(error)) return true;
+  if (error != 0 || stat.start_ticks != process->id.start_ticks) return false;
+  dir = LivingDir(std::move(dir), process->id.pid);
+  if (dir == nullptr) return false;
   std::lock_guard lock(mutex_);
-  if (result == ScanResult::kNoDescriptors) CloseSomeLocked(open_dirs_ / 2);
+  if (process->gone_) return false;
+  if (process->dir_ == nullptr) OpenedLocked(process);
+  process->dir_ = std::move(dir);
+  return true;
+}
+
+bool ProcessTable::FinishScan(const TrackedPtr& process, Scan scan,
+                              WorkBudget* budget) {
+  bool no_descriptors = false;
+  std::shared_ptr<ProcDir> dir = DirOf(process, &no_descriptors);
+  held_.clear();
+  ScanResult result = ScanResult::kGone;
+  if (dir != nullptr) {
+    result = proc::ScanSockets(*dir, &process->next_fd_, budget, &fds_, &held_);
+  }
+  if (result == ScanResult::kComplete) {
+    process->next_fd_ = 0;
+    NoteFds(process, fds_);
+  }
+  if (no_descriptors || result == ScanResult::kNoDescriptors) {
+    // As if it had never been seen.
+    Forget(process);
+    LookAgainLater(process->id.pid);
+    return true;
+  }
+  std::lock_guard lock(mutex_);
   if (process->gone_) return true;
   for (const proc::HeldSocket& held : held_) {
-    IndexLocked(*process, held.inode, {0, held.fd});
+    const bool is_new = IndexLocked(*process, held.inode, {0, held.fd});
+    // Not there at its first scan: it made it itself.
+    if (is_new && scan == Scan::kAfterExec) {
+      if (auto* entry = index_.Find(held.inode)) entry->ancestors_known = true;
+    }
   }
-  return result == ScanResult::kComplete || result == ScanResult::kGone;
+  return result != ScanResult::kOutOfBudget;
 }
 
 void ProcessTable::SweepSome(Lane lane) {
@@ -217,15 +303,17 @@ void ProcessTable::SweepSome(Lane lane) {
 }
 
 bool ProcessTable::IsAlive(const TrackedPtr& process) {
-  std::shared_ptr<ProcDir> dir = DirOf(process);
-  if (dir == nullptr) return false;
+  bool no_descriptors = false;
+  std::shared_ptr<ProcDir> dir = DirOf(process, &no_descriptors);
+  if (dir == nullptr) return no_descriptors;
   // A zombie has no executable any more, and no descriptors.
   FileStat exe;
   int error = dir->Stat("exe", &exe);
-  return error != -ENOENT && error != -ESRCH;
+  return (error != -ENOENT && error != -ESRCH) || Revive(process);
 }
 
-std::shared_ptr<ProcDir> ProcessTable::DirOf(const TrackedPtr& process) {
+std::shared_ptr<ProcDir> ProcessTable::DirOf(const TrackedPtr& process,
+                                             bool* no_descriptors) {
   {
     std::lock_guard lock(mutex_);
     if (process->gone_) return nullptr;
@@ -234,14 +322,19 @@ std::shared_ptr<ProcDir> ProcessTable::DirOf(const TrackedPtr& process) {
   }
   std::unique_ptr<ProcDir> dir;
   int error = OpenDir(process->id.pid, &dir);
-  if (IsOutOfDescriptors(error)) return nullptr;
   std::array<char, kStatBytes> buffer;
-  std::optional<proc::StatLine> stat;
-  if (error == 0) stat = ReadStat(*dir, buffer);
-  if (!stat || stat->start_ticks != process->id.start_ticks) {
+  proc::StatLine stat;
+  if (error == 0) error = ReadStat(*dir, buffer, &stat);
+  if (IsOutOfDescriptors(error)) {
+    if (no_descriptors != nullptr) *no_descriptors = true;
+    return nullptr;
+  }
+  if (error != 0 || stat.start_ticks != process->id.start_ticks) {
     Forget(process);  // the pid is another process's by now
     return nullptr;
   }
+  if (stat.is_zombie()) dir = LivingDir(std::move(dir), process->id.pid);
+  if (dir == nullptr) return nullptr;
   std::lock_guard lock(mutex_);
   if (process->gone_) return nullptr;
   if (process->dir_ == nullptr) {

@@ -28,11 +28,12 @@ using proc::WorkBudget;
 
 // Bytes; some 10,000 events.
 constexpr int kReceiveBufferBytes = 4 << 20;
-constexpr int kMaxBatches = 8;
+// One turn: at most so many batches, and /proc calls for what they tell (some
+// 4 ms): the ruleset waits for its turn on the same thread. What is left is
+// done in the next one, or by the lookup that needs it.
+constexpr int kMaxBatches = 4;
 constexpr size_t kBatch = 64;
-// /proc calls after a batch: some 4 ms. What is left is done at the next
-// batch, or by the lookup that needs it.
-constexpr int kCallsPerBatch = 1024;
+constexpr int kCallsPerTurn = 1024;
 
 // Of kthreadd, which never leaves the first namespace and which, other than
 // init, is never closed to us (a container's pid 2 leads nowhere new).
@@ -110,13 +111,19 @@ class ProcConnector : public ProcessEventSource {
 
   int Read(std::span<ProcessEvent> events) override {
     size_t count = 0;
+    // What went wrong behind the events of the last call.
+    if (pending_error_ != 0) return -std::exchange(pending_error_, 0);
     while (count < events.size()) {
       std::array<uint8_t, 512> datagram;
       ssize_t got =
           recv(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT);
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && count == 0 && errno != EAGAIN) return -errno;
-      if (got < 0) break;
+      if (got < 0) {
+        if (errno == EAGAIN) break;
+        if (count == 0) return -errno;
+        pending_error_ = errno;
+        break;
+      }
       if (Parse({datagram.data(), static_cast<size_t>(got)}, &events[count])) {
         ++count;
       }
@@ -165,6 +172,7 @@ class ProcConnector : public ProcessEventSource {
   }
 
   UniqueFd fd_;
+  int pending_error_ = 0;  // errno; the reader's own
 };
 
 absl::StatusOr<std::unique_ptr<ProcessEventSource>> OpenHere() {
@@ -227,41 +235,54 @@ bool ProcessEventFeed::is_all_heard() const {
 absl::Status ProcessEventFeed::HandleReadable() {
   is_behind_.store(true, std::memory_order_relaxed);
   FullFence();
-  absl::Status status = TellTable();
+  bool is_told_all = false;
+  absl::Status status = TellTable(&is_told_all);
   // Stays behind for ever if the source is broken.
-  if (status.ok()) is_behind_.store(false, std::memory_order_release);
+  if (is_told_all) is_behind_.store(false, std::memory_order_release);
   return status;
 }
 
-absl::Status ProcessEventFeed::TellTable() {
+absl::Status ProcessEventFeed::TellTable(bool* is_told_all) {
   std::array<ProcessEvent, kBatch> events;
+  WorkBudget budget = WorkBudget::Calls(kCallsPerTurn);
   for (int n = 0; n < kMaxBatches; ++n) {
-    int count = source_->Read(events);
+    const int count = source_->Read(events);
     if (count == -ENOBUFS) {
       ++losses_;
-      if (auto status = table_->Resync(); !status.ok()) return status;
+      is_lost_ = true;
       continue;
     }
     if (count < 0) {
       errno = -count;
       return LastError("read");
     }
-    const std::span<const ProcessEvent> batch(events.data(),
-                                              static_cast<size_t>(count));
-    for (const ProcessEvent& event : batch) {
-      if (event.kind == ProcessEvent::Kind::kFork) table_->OnFork(event.pid);
+    if (count == 0) {
+      // Only an empty socket tells of the next loss (af_netlink.c,
+      // netlink_overrun), so only now is a fresh look worth something.
+      if (is_lost_ && !table_->Resync().ok()) return absl::OkStatus();
+      is_lost_ = false;
+      *is_told_all = true;
+      return absl::OkStatus();
     }
-    WorkBudget budget = WorkBudget::Calls(kCallsPerBatch);
-    table_->CatchUp(ProcessTable::Lane::kSlow, &budget);
-    for (const ProcessEvent& event : batch) {
-      if (event.kind == ProcessEvent::Kind::kExec) table_->OnExec(event.pid);
-    }
-    for (const ProcessEvent& event : batch) {
-      if (event.kind == ProcessEvent::Kind::kExit) table_->OnExit(event.pid);
-    }
-    if (count < static_cast<int>(kBatch)) break;
+    Tell({events.data(), static_cast<size_t>(count)}, &budget);
   }
   return absl::OkStatus();
+}
+
+void ProcessEventFeed::Tell(std::span<const ProcessEvent> events,
+                            WorkBudget* budget) {
+  for (const ProcessEvent& event : events) {
+    if (event.kind == ProcessEvent::Kind::kFork) table_->OnFork(event.pid);
+  }
+  table_->CatchUp(ProcessTable::Lane::kSlow, budget);
+  for (const ProcessEvent& event : events) {
+    if (event.kind == ProcessEvent::Kind::kExec) {
+      table_->OnExec(event.pid, budget);
+    }
+  }
+  for (const ProcessEvent& event : events) {
+    if (event.kind == ProcessEvent::Kind::kExit) table_->OnExit(event.pid);
+  }
 }
 
 }  // namespace sallyport

@@ -62,11 +62,13 @@ class ProcessEventFeed : public ProcessNews {
   bool is_all_heard() const override;
 
  private:
-  absl::Status TellTable();
+  absl::Status TellTable(bool* is_told_all);
+  void Tell(std::span<const ProcessEvent> events, proc::WorkBudget* budget);
 
   std::unique_ptr<ProcessEventSource> source_;
   std::shared_ptr<ProcessTable> table_;  // shared with the resolvers
   uint64_t losses_ = 0;
+  bool is_lost_ = false;  // and not yet made good
   // True while events that were taken from the source are not all told to the
   // table; for ever once the source is broken.
   std::atomic<bool> is_behind_{false};

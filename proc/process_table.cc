@@ -13,6 +13,7 @@ using proc::WorkBudget;
 
 namespace {
 
+constexpr int32_t kInitPid = 1;
 constexpr size_t kFewProcesses = 64;
 constexpr size_t kMaxLooksForFew = 256;
 
@@ -68,6 +69,12 @@ void ProcessTable::ForgetLocked(TrackedProcess& process) {
   process.inodes_.clear();
   process.current_.reset();
   CloseDirLocked(process);
+  if (dead_order_.size() >= kMaxDeadParents) {
+    dead_parents_.erase(dead_order_.front());
+    dead_order_.pop_front();
+  }
+  dead_parents_[process.id.pid] = {process.id.start_ticks, process.parent_pid};
+  dead_order_.push_back(process.id.pid);
   // `process` may die with its last entry: copy what is used afterwards.
   uint64_t age = process.age;
   auto known = processes_.find(process.id.pid);
@@ -93,20 +100,30 @@ TrackedPtr ProcessTable::Find(int32_t pid) {
   return known == processes_.end() ? nullptr : known->second;
 }
 
-void ProcessTable::Ancestors(const TrackedProcess& process, size_t limit,
+bool ProcessTable::Ancestors(const TrackedProcess& process,
                              std::vector<TrackedPtr>* out) {
   std::lock_guard lock(mutex_);
   int32_t pid = process.parent_pid;
-  while (out->size() < limit && pid > 1) {
-    auto parent = processes_.find(pid);
+  uint64_t start_ticks = process.id.start_ticks;
+  for (size_t step = 0; step < kMaxAncestors; ++step) {
+    if (pid <= kInitPid) return true;
     // A parent is older than its child: else the number was used again.
-    if (parent == processes_.end() ||
-        parent->second->id.start_ticks > process.id.start_ticks) {
-      return;
+    auto alive = processes_.find(pid);
+    if (alive != processes_.end() &&
+        alive->second->id.start_ticks <= start_ticks) {
+      out->push_back(alive->second);
+      pid = alive->second->parent_pid;
+      start_ticks = out->back()->id.start_ticks;
+      continue;
     }
-    out->push_back(parent->second);
-    pid = parent->second->parent_pid;
+    auto dead = dead_parents_.find(pid);
+    if (dead == dead_parents_.end() || dead->second.start_ticks > start_ticks) {
+      return false;
+    }
+    pid = dead->second.parent_pid;
+    start_ticks = dead->second.start_ticks;
   }
+  return false;
 }
 
 void ProcessTable::Newest(const uint32_t* uid, size_t limit,
@@ -140,13 +157,20 @@ bool ProcessTable::FindHolders(uint64_t inode, Holders* holders) {
   return entry->ancestors_known;
 }
 
-void ProcessTable::IndexLocked(TrackedProcess& process, uint32_t inode,
+bool ProcessTable::IndexLocked(TrackedProcess& process, uint32_t inode,
                                FdSlot slot) {
-  if (!index_.Add(inode, {process.id.pid, slot})) {
-    index_is_complete_ = false;
-    return;
+  const bool is_known = index_.Find(inode) != nullptr;
+  switch (index_.Add(inode, {process.id.pid, slot})) {
+    case SocketIndex::Added::kFull:
+      index_is_complete_ = false;
+      return false;
+    case SocketIndex::Added::kNew:
+      process.inodes_.push_back(inode);
+      break;
+    case SocketIndex::Added::kKnown:
+      break;
   }
-  process.inodes_.push_back(inode);
+  return !is_known;
 }
 
 void ProcessTable::AddHolder(uint64_t inode, const SocketHolder& holder) {
@@ -218,13 +242,12 @@ std::shared_ptr<ProcFile> ProcessTable::HoldExe(const TrackedPtr& process,
                                                 ProcDir& dir,
                                                 const FileStat& exe) {
   FileStat now;
+  std::shared_ptr<ProcFile> held;
   {
     std::lock_guard lock(mutex_);
-    if (process->exe_file_ != nullptr && process->exe_file_->Stat(&now) == 0 &&
-        now == exe) {
-      return process->exe_file_;
-    }
+    held = process->exe_file_;
   }
+  if (held != nullptr && held->Stat(&now) == 0 && now == exe) return held;
   std::unique_ptr<ProcFile> file;
   if (dir.HoldExe(&file) != 0 || file->Stat(&now) != 0 || now != exe) {
     return nullptr;
@@ -304,11 +327,20 @@ void ProcessTable::OnFork(int32_t pid) {
   PublishProgress();
 }
 
-void ProcessTable::OnExec(int32_t pid) {
+void ProcessTable::OnExec(int32_t pid, WorkBudget* budget) {
   TrackedPtr process = Find(pid);
-  if (process == nullptr) return;  // first seen after the exec: nothing is old
+  if (process == nullptr) {
+    std::lock_guard work(work_mutex_);
+    cursor_.NoteDue(pid);
+    PublishProgress();
+    return;
+  }
   // release: who sees the count asks anew what it is.
   process->execs_.fetch_add(1, std::memory_order_release);
+  {
+    std::lock_guard lock(mutex_);
+    process->exe_file_.reset();  // or its file system could not be unmounted
+  }
   std::shared_ptr<ProcDir> dir = DirOf(process);
   FileStat exe;
   if (dir == nullptr || dir->Stat("exe", &exe) != 0) return;
@@ -316,8 +348,7 @@ void ProcessTable::OnExec(int32_t pid) {
   // Descriptors that the exec closed would be passed over by searches.
   std::lock_guard work(work_mutex_);
   if (process->next_fd_ != 0) return;  // its first scan is not through
-  WorkBudget budget = WorkBudget::Calls(kRescanCalls);
-  FinishScan(process, &budget);
+  FinishScan(process, Scan::kAfterExec, budget);
   process->next_fd_ = 0;
 }
 

@@ -5,14 +5,16 @@
 // was seen in its descriptor table. Shared by all Resolvers and the process
 // events; thread-safe. Two locks: `work_mutex_` is held while new processes are
 // looked at (so that a thread that needs them waits for at most one process),
-// `mutex_` around the maps, for well under a microsecond.
+// `mutex_` around the maps, with no system call under it but close.
 //
-// What makes an answer complete: each process is scanned once, when it is first
-// seen, and that is before the first lookup after its birth. A socket that no
+// What makes an answer complete: each process is scanned when it is first seen,
+// and that is before the first lookup after its birth. A socket that no first
 // scan has seen was made later, by the process where it is found, and nobody
-// can have inherited it before it existed. A socket that a scan has seen may be
-// inherited: then all who were seen with it, and their ancestors, are asked.
-// Sockets passed over a unix socket are outside of this (LIMITATIONS).
+// can have inherited it before it existed. A socket that a first scan has seen
+// may be inherited: whoever was born with it was seen with it, and its maker is
+// among their ancestors, all of which are asked; who died on the way up is
+// remembered. Sockets passed over a unix socket, and processes that share one
+// descriptor table, are outside of this (LIMITATIONS).
 
 #include <atomic>
 #include <cstdint>
@@ -104,17 +106,18 @@ class ProcessTable {
   // Scans everything, however long it takes. Call once before the first
   // lookup. Error: /proc cannot be listed.
   absl::Status Prime();
-  // After process events were lost: the next CatchUp looks at everything again.
+  // After process events were lost: the next CatchUp lists everything, and what
+  // is remembered of executables counts no more.
   absl::Status Resync();
 
   // Looks at every process born since the last call. True if none is left
   // unseen. The packet path does not list /proc and returns false instead.
   enum class Lane : uint8_t { kFast, kSlow };
   bool CatchUp(Lane lane, proc::WorkBudget* budget);
-  // True if CatchUp left something for the next.
-  bool has_backlog() const {
-    return has_backlog_.load(std::memory_order_acquire);
-  }
+  // For who has heard of all forks (ProcessNews): whether there is nothing that
+  // CatchUp would have to do. False at least every 100 ms, since the kernel may
+  // lose its word of a fork for want of memory.
+  bool IsUpToDate() const;
 
   // --- who was seen with a socket ---
   using Holders = absl::InlinedVector<SocketHolder, 4>;
@@ -128,21 +131,24 @@ class ProcessTable {
 
   // --- processes ---
   TrackedPtr Find(int32_t pid);
-  // Parent, grandparent... at most `limit`, without pid 1.
-  void Ancestors(const TrackedProcess& process, size_t limit,
-                 std::vector<TrackedPtr>* out);
+  // Parent, grandparent..., those that live, without pid 1. False if the line
+  // breaks off: somebody above is not known.
+  bool Ancestors(const TrackedProcess& process, std::vector<TrackedPtr>* out);
   // Newest first. `uid`: only those that were its or root's when first seen.
   void Newest(const uint32_t* uid, size_t limit, std::vector<TrackedPtr>* out);
-  // The open directory; null if the process is gone.
-  std::shared_ptr<ProcDir> DirOf(const TrackedPtr& process);
+  // The open directory; null if the process is gone, or we have no descriptor
+  // left (then *no_descriptors, if given, is set).
+  std::shared_ptr<ProcDir> DirOf(const TrackedPtr& process,
+                                 bool* no_descriptors = nullptr);
   // The descriptors it had when they were last read; null: not read yet.
   proc::FdList KnownFds(const TrackedPtr& process);
   void NoteFds(const TrackedPtr& process, const std::vector<int32_t>& fds);
   void Forget(const TrackedPtr& process);
-  // Closes directories if there is no descriptor left to read one with (CASES
-  // F29).
-  void MakeRoom();
-  // True if the process still exists.
+  // Closes directories if there are no descriptors left to read one with (CASES
+  // F29). False if that did not help: somebody else holds them.
+  bool MakeRoom();
+  // True if the process still exists, or nobody can tell. If its first thread
+  // has ended and others live on, DirOf is one of theirs from now on.
   bool IsAlive(const TrackedPtr& process);
 
   // --- identity ---
@@ -173,11 +179,11 @@ class ProcessTable {
   void NoteSearchAge(uint64_t age) { search_age_.store(age); }
   bool IsUnheld(uint64_t inode);
 
-  // --- process events: speed only, nothing depends on them. Call CatchUp
-  // between forks and execs: what a lookup needs is then read while the
-  // program starts, and not when its first packet waits ---
+  // --- process events. Call CatchUp between forks and execs: what a lookup
+  // needs is then read while the program starts, and not when its first packet
+  // waits ---
   void OnFork(int32_t pid);
-  void OnExec(int32_t pid);
+  void OnExec(int32_t pid, proc::WorkBudget* budget);
   void OnExit(int32_t pid);
 
   size_t process_count() const;
@@ -190,25 +196,35 @@ class ProcessTable {
   static constexpr int64_t kUnheldNs = 1'000'000'000;
   static constexpr size_t kMaxUnheld = 1024;
   static constexpr size_t kMaxUids = 1024;
-  // /proc calls for what an exec left of a process's descriptors: a shell's
-  // child has ten, and no lookup waits for long.
-  static constexpr int kRescanCalls = 128;
+  static constexpr size_t kMaxAncestors = 64;
+  static constexpr size_t kMaxDeadParents = 8192;
+  static constexpr int64_t kFreshNs = 100'000'000;
 
   absl::Status List();
   bool Step(Lane lane, proc::WorkBudget* budget, bool* more)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+  bool NeedListing() ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);  // false
   bool AdvanceCursor(Lane lane, int newest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
   void LookAt(proc::PidCursor::Due due)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
+  void LookAgainLater(int32_t pid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
   int OpenDir(int32_t pid, std::unique_ptr<ProcDir>* dir);
-  bool FinishScan(const TrackedPtr& process, proc::WorkBudget* budget)
+  // Of one of its threads, if the first has ended. Null: it is dead.
+  static std::unique_ptr<ProcDir> LivingDir(std::unique_ptr<ProcDir> dir,
+                                            int32_t pid);
+  bool Revive(const TrackedPtr& process);
+  // False: to be gone on with.
+  enum class Scan : uint8_t { kFirst, kAfterExec };
+  bool FinishScan(const TrackedPtr& process, Scan scan,
+                  proc::WorkBudget* budget)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
   void SweepSome(Lane lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
   void PublishProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
 
   void Insert(const TrackedPtr& process);
-  void IndexLocked(TrackedProcess& process, uint32_t inode, proc::FdSlot slot)
+  // True if nobody had been seen with it.
+  bool IndexLocked(TrackedProcess& process, uint32_t inode, proc::FdSlot slot)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetLocked(TrackedProcess& process)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -226,6 +242,7 @@ class ProcessTable {
   // changed, acquired before they are read.
   std::atomic<int32_t> seen_pid_{0};
   std::atomic<int64_t> next_due_ns_{proc::PidCursor::kNeverNs};
+  std::atomic<int64_t> caught_up_ns_{0};  // when CatchUp last found nothing
   std::atomic<bool> has_backlog_{false};
   std::atomic<bool> index_is_complete_{true};
   std::atomic<uint64_t> identity_generation_{0};
@@ -239,6 +256,9 @@ class ProcessTable {
   std::vector<TrackedPtr> unscanned_ ABSL_GUARDED_BY(work_mutex_);
   std::vector<int32_t> sweep_ ABSL_GUARDED_BY(work_mutex_);
   int sweep_debt_ ABSL_GUARDED_BY(work_mutex_) = 0;  // processes to look at
+  bool needs_listing_ ABSL_GUARDED_BY(work_mutex_) = false;
+  // Somebody could not be looked at in the CatchUp that runs.
+  bool lacks_descriptors_ ABSL_GUARDED_BY(work_mutex_) = false;
   std::vector<int32_t> fds_ ABSL_GUARDED_BY(work_mutex_);  // scratch
   std::vector<proc::HeldSocket> held_ ABSL_GUARDED_BY(work_mutex_);
 
@@ -248,6 +268,15 @@ class ProcessTable {
   std::deque<TrackedPtr> open_order_ ABSL_GUARDED_BY(mutex_);
   size_t open_dirs_ ABSL_GUARDED_BY(mutex_) = 0;
   proc::SocketIndex index_ ABSL_GUARDED_BY(mutex_);
+  // So that the line of ancestors does not break at who died: of a dead
+  // process, its start and its parent.
+  struct DeadParent {
+    uint64_t start_ticks;
+    int32_t parent_pid;
+  };
+  absl::flat_hash_map<int32_t, DeadParent> dead_parents_
+      ABSL_GUARDED_BY(mutex_);
+  std::deque<int32_t> dead_order_ ABSL_GUARDED_BY(mutex_);  // oldest first
   absl::flat_hash_map<uint32_t, std::deque<SocketHolder>> owners_
       ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, int64_t> unheld_ ABSL_GUARDED_BY(mutex_);

@@ -124,6 +124,16 @@ class RealProcDir : public ProcDir {
     return fd < 0 ? -errno : fd;
   }
 
+  int OpenTask(int32_t task, std::unique_ptr<ProcDir>* out) override {
+    std::array<char, 32> path{"task/"};
+    std::to_chars(path.data() + 5, path.data() + path.size() - 1, task);
+    UniqueFd fd(
+        openat(fd_.get(), path.data(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.ok()) return -errno;
+    *out = std::make_unique<RealProcDir>(std::move(fd));
+    return 0;
+  }
+
   int HoldExe(std::unique_ptr<ProcFile>* out) override {
     UniqueFd fd(openat(fd_.get(), "exe", O_PATH | O_CLOEXEC));
     if (!fd.ok()) return -errno;

@@ -4,10 +4,10 @@
 
 namespace sallyport::proc {
 
-bool SocketIndex::Add(uint32_t inode, Holding holding) {
+SocketIndex::Added SocketIndex::Add(uint32_t inode, Holding holding) {
   auto found = entries_.find(inode);
   if (found == entries_.end()) {
-    if (entries_.size() >= kMaxSockets) return false;
+    if (entries_.size() >= kMaxSockets) return Added::kFull;
     found = entries_.try_emplace(inode).first;
   }
   auto& holdings = found->second.holdings;
@@ -17,10 +17,10 @@ bool SocketIndex::Add(uint32_t inode, Holding holding) {
       [&](const Holding& known) { return known.pid == holding.pid; });
   if (same != holdings.end()) {
     same->slot = holding.slot;
-  } else {
-    holdings.push_back(holding);
+    return Added::kKnown;
   }
-  return true;
+  holdings.push_back(holding);
+  return Added::kNew;
 }
 
 void SocketIndex::Remove(uint32_t inode, int32_t pid) {

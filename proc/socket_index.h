@@ -29,8 +29,9 @@ class SocketIndex {
     bool ancestors_known = false;
   };
 
-  // False if the index is full.
-  bool Add(uint32_t inode, Holding holding);
+  enum class Added : uint8_t { kNew, kKnown, kFull };
+  // kKnown: of that process already; its slot is the new one.
+  Added Add(uint32_t inode, Holding holding);
   void Remove(uint32_t inode, int32_t pid);
   Entry* Find(uint32_t inode);
   size_t size() const { return entries_.size(); }

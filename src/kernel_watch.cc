@@ -14,6 +14,11 @@
 #include "src/log.h"
 
 namespace sallyport {
+namespace {
+
+constexpr int kRetryMs = 100;  // after a repair that failed
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<KernelWatch>> KernelWatch::Start(
     Divert& divert, std::shared_ptr<ProcessEventFeed> events,
@@ -46,34 +51,43 @@ KernelWatch::~KernelWatch() {
 }
 
 void KernelWatch::Run() {
+  bool needs_repair = false;
   for (;;) {
     // poll passes over a negative descriptor.
     std::array<pollfd, 3> fds = {
         {{stop_fd_, POLLIN, 0},
          {guard_->fd(), POLLIN, 0},
          {events_ == nullptr ? -1 : events_->fd(), POLLIN, 0}}};
-    if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return;
+    const int timeout_ms = needs_repair ? kRetryMs : -1;
+    if (poll(fds.data(), fds.size(), timeout_ms) < 0 && errno != EINTR) return;
     if (fds[0].revents != 0) return;
     // The ruleset first: while it is gone, packets leave unjudged.
     if (fds[1].revents != 0 &&
         guard_->HandleReadable() != RulesetGuard::Seen::kNothing) {
-      Repair();
+      needs_repair = true;
     }
+    if (needs_repair) needs_repair = !Repair();
     if (fds[2].revents != 0) ReadProcessEvents();
   }
 }
 
-void KernelWatch::Repair() {
+bool KernelWatch::Repair() {
   const absl::StatusOr<bool> repaired = RepairIfDamaged(divert_);
   if (!repaired.ok()) {
-    LogError(absl::StrCat("the ruleset was damaged and can't be put back: ",
-                          repaired.status().message()));
-  } else if (*repaired) {
+    if (!std::exchange(is_damaged_, true)) {
+      LogError(absl::StrCat(
+          "the ruleset was damaged and can't be put back, we go on trying: ",
+          repaired.status().message()));
+    }
+    return false;
+  }
+  if (std::exchange(is_damaged_, false) || *repaired) {
     LogWarning(
         "the ruleset was changed by somebody else and has been put back; what "
         "left in between was not judged");
     on_repaired_();
   }
+  return true;
 }
 
 void KernelWatch::ReadProcessEvents() {

@@ -39,7 +39,7 @@ class KernelWatch {
   KernelWatch(Divert& divert, std::function<void()> on_repaired)
       : divert_(divert), on_repaired_(std::move(on_repaired)) {}
   void Run();
-  void Repair();
+  bool Repair();  // false: it is to be tried again
   void ReadProcessEvents();
 
   Divert& divert_;
@@ -48,6 +48,7 @@ class KernelWatch {
   std::shared_ptr<ProcessEventFeed> events_;  // null: not to be had here
   std::atomic<bool> has_process_events_{false};
   int stop_fd_ = -1;
+  bool is_damaged_ = false;  // the thread's own: the last repair failed
   std::thread thread_;
 };
 

@@ -15,9 +15,7 @@ enum class LogLevel { kError = 3, kWarning = 4, kInfo = 6 };
 void Log(LogLevel level, std::string_view text);
 
 inline void LogError(std::string_view text) { Log(LogLevel::kError, text); }
-inline void LogWarning(std::string_view text) {
-  Log(LogLevel::kWarning, text);
-}
+inline void LogWarning(std::string_view text) { Log(LogLevel::kWarning, text); }
 inline void LogInfo(std::string_view text) { Log(LogLevel::kInfo, text); }
 
 }  // namespace sallyport

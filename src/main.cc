@@ -47,7 +47,8 @@ int RunDaemon(const Config& config) {
   // Before the drop: the kernel tells of processes in the initial network
   // namespace only, and to go there from another takes CAP_SYS_ADMIN.
   auto events = OpenProcessEvents();
-  if (status.ok()) status = DropOtherPrivileges(config.state_dir);
+  if (status.ok())
+    status = DropOtherPrivileges(config.state_dir, config.socket);
   if (status.ok()) {
     auto daemon =
         Daemon::Start(config, events.ok() ? *std::move(events) : nullptr);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "rules/text_util.h"
+#include "src/log.h"
 
 namespace sallyport {
 namespace {
@@ -23,6 +24,36 @@ constexpr Needed kNeeded[] = {
     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "/proc/PID/exe of other users"},
     {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "/proc/PID/fd of other users"},
 };
+
+// Keeps the capabilities that capng was told of.
+absl::Status BecomeOwner(const std::string& state_dir,
+                         const std::string& socket) {
+  struct stat owner;
+  if (geteuid() != 0 || stat(state_dir.c_str(), &owner) != 0 ||
+      owner.st_uid == 0) {
+    return absl::OkStatus();
+  }
+  // systemd makes it for the service, and takes it away when it stops.
+  const std::string run_dir = socket.substr(0, socket.rfind('/'));
+  if (mkdir(run_dir.c_str(), 0750) == 0 &&
+      chown(run_dir.c_str(), owner.st_uid, owner.st_gid) != 0) {
+    return absl::ErrnoToStatus(errno, Concat("cannot give away ", run_dir));
+  }
+  const auto flags =
+      static_cast<capng_flags_t>(CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+  if (const int error = capng_change_id(static_cast<int>(owner.st_uid),
+                                        static_cast<int>(owner.st_gid), flags);
+      error != 0) {
+    return absl::PermissionDeniedError(
+        Concat("cannot become user ", owner.st_uid, ", the owner of ",
+               state_dir, " (capng_change_id: ", error,
+               "): start as that user, with CAP_SETUID and CAP_SETGID, or "
+               "give the directory to root"));
+  }
+  LogInfo(
+      Concat("running as user ", owner.st_uid, ", the owner of ", state_dir));
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -44,7 +75,8 @@ absl::Status CheckPrivileges() {
              "CapabilityBoundingSet="));
 }
 
-absl::Status DropOtherPrivileges(const std::string& state_dir) {
+absl::Status DropOtherPrivileges(const std::string& state_dir,
+                                 const std::string& socket) {
   capng_clear(CAPNG_SELECT_ALL);
   for (const Needed& needed : kNeeded) {
     if (capng_update(
@@ -58,19 +90,8 @@ absl::Status DropOtherPrivileges(const std::string& state_dir) {
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
     return absl::ErrnoToStatus(errno, "cannot clear ambient capabilities");
   }
-  struct stat owner;
-  if (geteuid() == 0 && stat(state_dir.c_str(), &owner) == 0 &&
-      owner.st_uid != 0) {
-    if (const int error =
-            capng_change_id(static_cast<int>(owner.st_uid),
-                            static_cast<int>(owner.st_gid),
-                            static_cast<capng_flags_t>(
-                                CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING));
-        error != 0) {
-      return absl::InternalError(
-          Concat("cannot become the owner of ", state_dir, " (user ",
-                 owner.st_uid, "): capng_change_id ", error));
-    }
+  if (absl::Status status = BecomeOwner(state_dir, socket); !status.ok()) {
+    return status;
   }
   // The bounding set can be cut only by who has CAP_SETPCAP. Without, the unit
   // has cut it already, and no_new_privs closes the rest.

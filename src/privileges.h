@@ -18,8 +18,10 @@ absl::Status CheckPrivileges();
 // no_new_privs. Everything else leaves the permitted, effective, inheritable,
 // ambient and, where we may, the bounding set. Started as root over a state
 // directory of somebody else's (the service's user), becomes that user: without
-// CAP_DAC_OVERRIDE root could not write there. There is no way back.
-absl::Status DropOtherPrivileges(const std::string& state_dir);
+// CAP_DAC_OVERRIDE root could not write there. The directory of the socket is
+// made for it if it is not there. There is no way back.
+absl::Status DropOtherPrivileges(const std::string& state_dir,
+                                 const std::string& socket);
 
 }  // namespace sallyport
 

@@ -74,10 +74,10 @@ void Rechecker::RecheckOnce(std::stop_token stop) {
     return;
   }
   if (report->cut > 0 || report->failed > 0 || report->truncated) {
-    LogInfo(absl::StrCat("policy changed: ", report->cut, " of ",
-                         report->walked, " flows cut, ", report->failed,
-                         " could not be",
-                         report->truncated ? "; there are more" : ""));
+    LogInfo(absl::StrCat(
+        "flows allowed before were looked at again: ", report->cut, " of ",
+        report->walked, " flows cut, ", report->failed, " could not be",
+        report->truncated ? "; there are more" : ""));
   }
 }
 

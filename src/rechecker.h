@@ -2,10 +2,10 @@
 #define SALLYPORT_SRC_RECHECKER_H_
 
 // Rechecker: the thread ("sp-recheck") that looks again at flows that were
-// allowed before, each time the policy has changed, and cuts those that the
-// new one does not allow (engine/cutter.h). Requests that come while it works
-// are one request for afterwards. Request may be called from any thread and
-// never waits; the rest belongs to the main thread.
+// allowed before, each time the policy has changed or a damaged ruleset was put
+// back, and cuts those that are not allowed now (engine/cutter.h). Requests
+// that come while it works are one request for afterwards. Request may be
+// called from any thread and never waits; the rest belongs to the main thread.
 
 #include <condition_variable>
 #include <memory>

@@ -29,6 +29,13 @@ def main():
             wrong.append(f'{ident}:{row}')
         wrong += [f'{ident}: {name} is gone' for name in names
                   if f'def {name}(' not in source]
+    # And the other way round: every test that carries an id stands in its row.
+    for ids, name in re.findall(
+            r"^@case\(((?:'[ABF]\d\d'(?:, )?)+).*\)\n(?:@.*\n)*def (\w+)",
+            source, re.MULTILINE):
+        wrong += [f'{ident}: {name} is not listed (tests/run --live '
+                  '--write-cases)' for ident in re.findall(r'[ABF]\d\d', ids)
+                  if f'`{name}`' not in rows.get(ident, '')]
     print('\n'.join(f'FAILED cases: {text}' for text in wrong) or
           f'ok cases: {len(rows)} rows')
     sys.exit(1 if wrong else 0)

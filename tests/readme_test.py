@@ -28,15 +28,6 @@ COMMANDS = [
     (r'systemctl enable --now sallyport', START),
     (r'systemctl disable --now sallyport', STOP),
     (r'ninja -C build-release uninstall', RUN),
-    (r'tools/quickstart( --host)?', '.ci/run, and by hand'),
-    (r'tests/run', 'this very run'),
-    (r'tools/install-deps build', 'tests/run'),
-    (r'(meson setup|ninja -C|meson install|ninja -C) build-release.*',
-     'tools/quickstart, tests/tools, tests/vm/systemd_test'),
-    (r'meson install -C build-release --no-rebuild',
-     'tests/vm/systemd_test'),
-    (r'(systemctl|systemd-sysusers|systemd-tmpfiles)( .*)?',
-     'tests/vm/systemd_test'),
     (r'sallyport (status|rules|violations|stats|doctor|version|explain|mode|'
      r'allow|deny|reject|local-only|events|off)\b.*', RUN),
 ]

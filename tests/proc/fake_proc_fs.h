@@ -209,6 +209,13 @@ class FakeProcFs : public ProcFs {
       if (out->size() > limit) out->resize(limit);
       return 0;
     }
+    int OpenTask(int32_t task, std::unique_ptr<ProcDir>*) override {
+      if (int error = Begin("opentask", std::to_string(task).c_str());
+          error < 0) {
+        return error;
+      }
+      return -ENOENT;
+    }
     int HoldExe(std::unique_ptr<ProcFile>* out) override {
       if (int error = Begin("hold", "exe"); error < 0) return error;
       if (process_->exe.empty()) return -ENOENT;

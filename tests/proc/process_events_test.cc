@@ -22,13 +22,14 @@ class FakeSource : public ProcessEventSource {
   int fd() const override { return -1; }
   int Read(std::span<ProcessEvent> events) override {
     if (on_read) on_read();
-    if (error != 0) return std::exchange(error, 0);
     size_t count = 0;
     while (count < events.size() && !queued.empty()) {
       events[count++] = queued.front();
       queued.pop_front();
     }
-    return static_cast<int>(count);
+    // As the connector's: an error waits for the events before it.
+    return count == 0 && error != 0 ? std::exchange(error, 0)
+                                    : static_cast<int>(count);
   }
   bool is_drained() const override { return error == 0 && queued.empty(); }
 
@@ -181,16 +182,75 @@ TEST_F(ProcessEventsTest, EventsOnTheirWayToTheTableAreNotHeardYet) {
   EXPECT_TRUE(feed_->is_all_heard());
 }
 
-TEST_F(ProcessEventsTest, AfterALossEverythingIsLookedAtAgain) {
+TEST_F(ProcessEventsTest, AfterALossAnExecThatWasLostIsSeen) {
   StartWithWarmPython();
-  ResolveSocket(80);
-  fs_->Fork(11, 12);
+  fs_->Add(12, "/bin/sh");
+  Tell(Kind::kFork, 12);  // and then, in the same batch:
+  fs_->SetExe(fs_->At(11), "/bin/sleep");
   source_->error = -ENOBUFS;
   EXPECT_FALSE(feed_->is_all_heard());
   ASSERT_TRUE(feed_->HandleReadable().ok());
   EXPECT_EQ(feed_->losses(), 1u);
   EXPECT_TRUE(feed_->is_all_heard());
+  EXPECT_EQ(ResolveSocket(80).owners.back()->app->path, "/bin/sleep");
+}
+
+TEST_F(ProcessEventsTest, LossIsMadeGoodOnlyOnceProcCanBeListed) {
+  StartWithWarmPython();
+  fs_->SetExe(fs_->At(11), "/bin/sleep");
+  source_->error = -ENOBUFS;
+  fs_->errors["0 list /proc"] = -ENFILE;
+  ASSERT_TRUE(feed_->HandleReadable().ok());
+  EXPECT_FALSE(feed_->is_all_heard());
+  EXPECT_EQ(ResolveSocket(80).owners.back()->app->path, "/bin/sleep");
+  fs_->errors.clear();
+  ASSERT_TRUE(feed_->HandleReadable().ok());
+  EXPECT_TRUE(feed_->is_all_heard());
+}
+
+// The kernel may lose its word of a fork for want of memory, unnoticed.
+TEST_F(ProcessEventsTest, ForkTheKernelNeverToldIsSeenAfter100Milliseconds) {
+  StartWithWarmPython();
+  ResolveSocket(80);
+  fs_->Fork(11, 12);
+  now_ns_ += 101 * kMs;
   EXPECT_EQ(Pids(ResolveSocket(80)), (Pid{11, 12}));
+}
+
+TEST_F(ProcessEventsTest, A17_LineOfAncestorsGoesOnOverTheDead) {
+  StartWithWarmPython();  // 11 has made socket 80
+  fs_->Fork(11, 12);
+  TellAndHear(Kind::kFork, 12);
+  fs_->Fork(12, 13);
+  TellAndHear(Kind::kFork, 13);
+  fs_->Exit(12);
+  TellAndHear(Kind::kExit, 12);
+  Ownership owner = ResolveSocket(80);
+  EXPECT_EQ(Pids(owner), (Pid{11, 13}));
+  EXPECT_EQ(owner.confidence, Confidence::kAmbiguous);
+}
+
+TEST_F(ProcessEventsTest, A17_ParentThatMovedItsCopyIsAnOwnerToo) {
+  StartWithWarmPython();
+  fs_->Fork(11, 12);
+  TellAndHear(Kind::kFork, 12);
+  fs_->Close(11, 3);
+  fs_->Hold(11, 50, 80);
+  Ownership owner = ResolveSocket(80);
+  EXPECT_EQ(Pids(owner), (Pid{11, 12}));
+}
+
+// Nobody remembers who stood between: everybody is asked.
+TEST_F(ProcessEventsTest, A17_BrokenLineIsAQuestionToEverybody) {
+  fs_->Add(10, "/bin/listener");
+  StartWithNews();
+  fs_->Hold(10, 7, 80);
+  fs_->Add(13, "/bin/sleep", kUid, 12);  // of 12, which was never seen
+  fs_->Hold(13, 7, 80);
+  TellAndHear(Kind::kFork, 13);
+  Ownership owner = ResolveSocket(80);
+  EXPECT_EQ(Pids(owner), (Pid{10, 13}));
+  EXPECT_TRUE(was_slow_);
 }
 
 TEST_F(ProcessEventsTest, BrokenSourceIsNeverTrustedAgain) {

@@ -46,7 +46,7 @@ TEST(Privileges, F32_EachMissingOneIsNamed) {
 }
 
 void DropAndLook() {
-  if (!DropOtherPrivileges().ok()) _exit(1);
+  if (!DropOtherPrivileges("/nonexistent", "/nonexistent/s").ok()) _exit(1);
   if (!CheckPrivileges().ok()) _exit(2);
   capng_get_caps_process();
   for (unsigned capability = 0; capability <= CAP_LAST_CAP; ++capability) {
@@ -69,7 +69,8 @@ TEST(Privileges, DropKeepsThreeAndNoMore) {
 
 void DropWithoutSetpcap() {
   KeepOnly({CAP_NET_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH});
-  const absl::Status status = DropOtherPrivileges();
+  const absl::Status status =
+      DropOtherPrivileges("/nonexistent", "/nonexistent/s");
   std::fprintf(stderr, "%s", std::string(status.message()).c_str());
   _exit(status.ok() && CheckPrivileges().ok() ? 0 : 1);
 }

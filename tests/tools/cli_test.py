@@ -284,7 +284,7 @@ class Rules(CliTest):
     def test_check_of_what_cannot_be_read(self):
         for path in ("/no/such/file", self.directory.name):
             done = self.run_cli("rules", "check", path, expect=1)
-            self.assertIn("cannot read", done.stderr)
+            self.assertIn(f"{path}:1:1: cannot be read", done.stderr)
 
     def test_check_of_stdin(self):
         self.run_cli("rules", "check", "-", stdin=samples.EXPORT_TEXT)
