@@ -10,6 +10,9 @@
 //  - as soon as somebody else wants the CPU (sched_yield then takes long), and
 //    for kPauseReceives if that outweighs the spins that found a packet by
 //    kMaxContention: on a busy machine a spin takes away what it waits for.
+//  - for as long when a packet was there already at the first look: the queue
+//  is
+//    never empty then, and the CPU is better left to those who fill it.
 // An idle machine is not woken by it. One thread.
 //
 //   AdaptiveSpin spin;
@@ -38,6 +41,7 @@ class AdaptiveSpin {
   // Whether to look at all before sleeping.
   bool Begin() {
     began_ns_ = last_ns_ = MonotonicNs();
+    is_first_look_ = true;
     if (pause_ > 0) {
       --pause_;
       return false;
@@ -47,6 +51,7 @@ class AdaptiveSpin {
 
   // Between two looks. False: sleep now.
   bool KeepOn() {
+    is_first_look_ = false;
     sched_yield();
     const int64_t now_ns = MonotonicNs();
     const bool contended = now_ns - last_ns_ > kContendedNs;
@@ -61,6 +66,7 @@ class AdaptiveSpin {
   // A packet is there. `slept`: no look had found it.
   void End(bool slept) {
     if (!slept && contention_ > 0) --contention_;
+    if (!slept && is_first_look_) pause_ = kPauseReceives;
     if (!slept || MonotonicNs() - began_ns_ < 2 * kSpinNs) {
       misses_ = 0;
     } else if (misses_ < kMaxMisses) {
@@ -72,6 +78,7 @@ class AdaptiveSpin {
   int64_t began_ns_ = 0;
   int64_t last_ns_ = 0;
   int misses_ = 0;
+  bool is_first_look_ = true;
   int contention_ = 0;
   int pause_ = 0;  // receives that do not spin
 };

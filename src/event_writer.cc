@@ -19,6 +19,10 @@ namespace {
 constexpr int kNice = 10;
 // While records keep coming: how many to take before the log is flushed.
 constexpr size_t kRoundRecords = 1024;
+// After so many at once the next batch may be larger: the threads that judge
+// need the CPU.
+constexpr size_t kBusyRecords = 64;
+constexpr int kBusyFactor = 5;
 // Places for events whose memory is kept from one batch to the next.
 constexpr size_t kKeptPlaces = 256;
 
@@ -71,7 +75,11 @@ void EventWriter::Run() {
       stopping =
           WaitFor(true, retry ? options_.retry : absl::InfiniteDuration());
     }
-    if (!stopping) stopping = WaitFor(false, options_.batching);
+    if (!stopping) {
+      stopping =
+          WaitFor(false, taken >= kBusyRecords ? kBusyFactor * options_.batching
+                                               : options_.batching);
+    }
     taken = Drain();
   }
   // What came in while the last batch was written; and a history that failed

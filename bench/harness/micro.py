@@ -39,7 +39,7 @@ def run_all(build_dir, quick):
             argv += ["--benchmark_min_time=0.01",
                      f"--benchmark_filter={QUICK_FILTER}"]
         else:
-            argv += ["--benchmark_repetitions=3",
+            argv += ["--benchmark_min_time=0.1", "--benchmark_repetitions=3",
                      "--benchmark_report_aggregates_only=true"]
         try:
             entries = json.loads(run(*argv, timeout=600))["benchmarks"]
