@@ -180,6 +180,16 @@ bool IsOwnedBy(const Ownership& ownership, int32_t pid) {
   return ownership.owners.size() == 1 && ownership.owners[0]->id.pid == pid;
 }
 
+// Both lanes, one after the other; true if the slow one was needed.
+bool Resolve(Resolver& resolver, const Flow& flow, Ownership* ownership) {
+  if (resolver.ResolveFast(flow, geteuid(), ownership) !=
+      ResolveStatus::kNeedSlow) {
+    return false;
+  }
+  resolver.ResolveSlow(flow, geteuid(), ownership);
+  return true;
+}
+
 void BM_resolve_warm(benchmark::State& state) {
   Others others(state.range(0));
   Server server;
@@ -192,11 +202,7 @@ void BM_resolve_warm(benchmark::State& state) {
     Flow flow = server.FlowFrom(PortOf(client.get()));
     Ownership ownership;
     state.ResumeTiming();
-    if (resolver->ResolveFast(flow, geteuid(), &ownership) ==
-        ResolveStatus::kNeedSlow) {
-      ++slow;
-      resolver->ResolveSlow(flow, geteuid(), &ownership);
-    }
+    if (Resolve(*resolver, flow, &ownership)) ++slow;
     state.PauseTiming();
     if (!IsOwnedBy(ownership, getpid())) ++wrong;
     state.ResumeTiming();
@@ -213,10 +219,7 @@ void BM_resolve_again(benchmark::State& state) {
   Flow flow = server.FlowFrom(PortOf(client.get()));
   Ownership ownership;
   for (auto _ : state) {
-    if (resolver->ResolveFast(flow, geteuid(), &ownership) ==
-        ResolveStatus::kNeedSlow) {
-      resolver->ResolveSlow(flow, geteuid(), &ownership);
-    }
+    Resolve(*resolver, flow, &ownership);
     benchmark::DoNotOptimize(ownership);
   }
 }
@@ -238,10 +241,7 @@ void BM_resolve_udp_again(benchmark::State& state) {
   flow.dst_port = 53;
   Ownership ownership;
   for (auto _ : state) {
-    if (resolver->ResolveFast(flow, geteuid(), &ownership) ==
-        ResolveStatus::kNeedSlow) {
-      resolver->ResolveSlow(flow, geteuid(), &ownership);
-    }
+    Resolve(*resolver, flow, &ownership);
     benchmark::DoNotOptimize(ownership);
   }
 }
@@ -260,11 +260,7 @@ void BM_resolve_cold(benchmark::State& state) {
       Flow flow = server.FlowFrom(process.port());
       Ownership ownership;
       state.ResumeTiming();
-      if (resolver->ResolveFast(flow, geteuid(), &ownership) ==
-          ResolveStatus::kNeedSlow) {
-        ++slow;
-        resolver->ResolveSlow(flow, geteuid(), &ownership);
-      }
+      if (Resolve(*resolver, flow, &ownership)) ++slow;
       state.PauseTiming();
       if (ownership.owners.size() != 1) ++wrong;
     }

@@ -114,7 +114,10 @@ std::optional<FdSlot> FindSocket(ProcDir& dir, const SocketQuery& query,
   fds->clear();
   if (!budget->Take()) return std::nullopt;
   FdPath path("fd", {query.task, -1});
-  if (dir.List(path.c_str(), kMaxFdsPerProcess, fds) < 0) return std::nullopt;
+  if (int error = dir.List(path.c_str(), kMaxFdsPerProcess, fds); error < 0) {
+    if (error == -EMFILE || error == -ENFILE) budget->Exhaust();
+    return std::nullopt;
+  }
   for (auto fd = fds->rbegin(); fd != fds->rend(); ++fd) {
     if (query.known_fds != nullptr &&
         std::binary_search(query.known_fds->begin(), query.known_fds->end(),

@@ -78,7 +78,8 @@ struct SocketQuery {
 };
 
 // Looks for one socket, newest descriptors first. `fds` becomes the numbers of
-// all descriptors.
+// all descriptors. Without a descriptor of ours to look with (CASES F29) the
+// budget is exhausted.
 std::optional<FdSlot> FindSocket(ProcDir& dir, const SocketQuery& query,
                                  WorkBudget* budget, std::vector<int32_t>* fds);
 

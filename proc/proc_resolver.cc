@@ -211,7 +211,10 @@ bool ProcResolver::TakeIndexed(uint64_t inode, WorkBudget* budget,
   indexed_.clear();
   *all_known = table_->FindHolders(inode, &indexed_);
   for (SocketHolder& holder : indexed_) {
-    std::shared_ptr<ProcDir> dir = table_->DirOf(holder.process);
+    bool no_descriptors = false;
+    std::shared_ptr<ProcDir> dir =
+        table_->DirOf(holder.process, &no_descriptors);
+    if (no_descriptors) return false;
     if (dir != nullptr && proc::Holds(*dir, holder.slot, inode)) {
       AddHolder(holder);
       continue;

@@ -73,17 +73,22 @@ absl::Status ProcessTable::List() {
   std::lock_guard work(work_mutex_);
   // Read before the listing: what is born between the two is seen twice.
   int newest = fs_->NewestPid();
-  std::vector<int32_t> pids;
-  int error = fs_->ListProcesses(&pids);
-  if (newest <= 0 || error < 0) {
+  int error = newest > 0 ? ListLocked(newest) : -EIO;
+  if (error < 0) {
     return absl::UnavailableError(
         absl::StrCat("cannot list /proc: ", std::strerror(-error)));
   }
-  for (int32_t pid : pids) todo_.push_back({pid, kLastLook});
-  cursor_.Reset(newest);
-  has_backlog_.store(true, std::memory_order_release);
   PublishProgress();
   return absl::OkStatus();
+}
+
+int ProcessTable::ListLocked(int newest) {
+  std::vector<int32_t> pids;
+  if (int error = fs_->ListProcesses(&pids); error < 0) return error;
+  for (int32_t pid : pids) todo_.push_back({pid, kLastLook});
+  cursor_.Reset(newest);
+  needs_listing_ = false;
+  return 0;
 }
 
 bool ProcessTable::CatchUp(Lane lane, WorkBudget* budget) {
@@ -122,12 +127,7 @@ bool ProcessTable::AdvanceCursor(Lane lane, int newest) {
   cursor_.TakeDue(options_.now(), &todo_);
   if (!needs_listing_ && cursor_.Advance(newest, &todo_)) return true;
   if (lane == Lane::kFast) return NeedListing();
-  std::vector<int32_t> pids;
-  if (fs_->ListProcesses(&pids) < 0) return NeedListing();
-  for (int32_t pid : pids) todo_.push_back({pid, kLastLook});
-  cursor_.Reset(newest);
-  needs_listing_ = false;
-  return true;
+  return ListLocked(newest) == 0 || NeedListing();
 }
 
 bool ProcessTable::NeedListing() {

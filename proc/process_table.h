@@ -201,6 +201,8 @@ class ProcessTable {
   static constexpr int64_t kFreshNs = 100'000'000;
 
   absl::Status List();
+  int ListLocked(int newest)  // 0 or -errno
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
   bool Step(Lane lane, proc::WorkBudget* budget, bool* more)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);
   bool NeedListing() ABSL_EXCLUSIVE_LOCKS_REQUIRED(work_mutex_);  // false

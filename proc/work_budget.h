@@ -36,6 +36,8 @@ class WorkBudget {
     return true;
   }
   bool exhausted() const { return exhausted_; }
+  // Something else ran out (descriptors): what was not seen is not known.
+  void Exhaust() { exhausted_ = true; }
 
  private:
   // Calls between two looks at the clock: some 25 us of work.
