@@ -135,8 +135,10 @@ absl::Status Server::Begin() {
   // The library refuses silently where it counts; ours is the count that
   // matters, so its is never reached.
   const unsigned most = limits_.connections * 2 + kServerThreads;
+  // Not epoll, which the library uses edge-triggered: it reads what a client
+  // sent before its FIN, and never hears of the FIN that came along with it.
   library_ = MHD_start_daemon(
-      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+      MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
           MHD_ALLOW_SUSPEND_RESUME,
       0, nullptr, nullptr, OnRequest, this,  //
       MHD_OPTION_NOTIFY_COMPLETED, OnCompleted, this,

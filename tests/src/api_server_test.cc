@@ -222,6 +222,20 @@ TEST_F(ApiServerTest, F28_HalfARequestIsDroppedInTime) {
   ExpectAlive();
 }
 
+// The story: what a client had sent was read, but not that it had ended, where
+// both came at once: it was let go only when its time was over.
+TEST_F(ApiServerTest, F28_HalfARequestWithItsEndIsDroppedAtOnce) {
+  Start({.request_timeout = absl::Hours(1)});
+  for (int i = 0; i < 50; ++i) {
+    RawClient client = Connect();
+    client.Send("GET /v1/version HTTP/1.1\r\nHost");
+    client.EndSending();
+    client.Read();
+    ASSERT_TRUE(client.closed());
+  }
+  ExpectAlive();
+}
+
 TEST_F(ApiServerTest, F27_OneUserCannotTakeAllConnections) {
   if (geteuid() == 0) {
     // Root is not limited per user, but in total.
