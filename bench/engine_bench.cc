@@ -148,13 +148,16 @@ void BM_WorkerPacket(benchmark::State& state) {
   EndlessQueue queue(state, static_cast<size_t>(state.range(0)));
   RuleTable table(OneRule());
   NullSink sink;
+  const std::unique_ptr<LinkLookup> links = OpenLinkLookup();
+  InterfaceTable interfaces(*links);
   FailPolicy fail_policy(FailPosture::kClosed);
   Canary canary(1, MarkBits{});
   SlowLane slow_lane(
       1, [] { return std::make_unique<KnownOwner>(); }, table, sink,
-      fail_policy);
+      fail_policy, interfaces);
   KnownOwner resolver;
-  Worker worker({queue, resolver, table, slow_lane, sink, fail_policy, canary},
+  Worker worker({queue, resolver, table, slow_lane, sink, fail_policy, canary,
+                 interfaces},
                 0);
   queue.set_worker(&worker);
   worker.Run();

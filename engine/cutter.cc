@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/clock.h"
+#include "engine/fact_lookup.h"
 #include "engine/pending_packet.h"
 
 namespace sallyport {
@@ -21,10 +22,8 @@ Judged JudgeFlow(Resolver& resolver, const PolicySnapshot& policy,
   judged.started_ns = MonotonicNs();
   resolver.ResolveSlow(flow, std::nullopt, &judged.ownership);
   judged.judgement = Judge(policy, flow, judged.ownership);
-  if (judged.judgement.needs_sha256) {
-    for (auto& owner : judged.ownership.owners) {
-      owner = resolver.WithSha256(std::move(owner));
-    }
+  if (judged.judgement.needs != 0) {
+    LookUpFacts(judged.judgement.needs, resolver, &judged.ownership);
     judged.judgement = Judge(policy, flow, judged.ownership);
   }
   return judged;
@@ -98,9 +97,10 @@ absl::StatusOr<CutReport> Recheck(const CutterParts& parts,
     }
     ++report.walked;
     Judged judged = JudgeFlow(parts.resolver, policy, entry.flow);
-    if (judged.judgement.needs_sha256) {
-      // The file can't be read. What that means is the fail policy's business:
-      // it is asked when the next packet comes.
+    if (judged.judgement.needs != 0) {
+      // A file can't be read, which is the fail policy's business, or a rule
+      // asks for the device, which the next packet tells: both are asked when
+      // it comes.
       ++(DeleteEntry(parts.conntrack, entry) ? report.requeued : report.failed);
       continue;
     }

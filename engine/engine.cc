@@ -15,7 +15,7 @@ Engine::Engine(const EngineOptions& options)
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Start(
     const EngineOptions& options, SlowLane::ResolverFactory make_resolver,
-    RuleTable& table, DecisionSink& sink) {
+    RuleTable& table, DecisionSink& sink, InterfaceTable& interfaces) {
   auto engine = std::unique_ptr<Engine>(new Engine(options));
   engine->canary_ =
       std::make_unique<Canary>(options.queue_count, options.marks);
@@ -32,12 +32,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Start(
   }
   engine->slow_lane_ =
       std::make_unique<SlowLane>(options.slow_lane_threads, make_resolver,
-                                 table, sink, engine->fail_policy_);
+                                 table, sink, engine->fail_policy_, interfaces);
   for (uint16_t i = 0; i < options.queue_count; ++i) {
     engine->workers_.push_back(std::make_unique<Worker>(
         WorkerParts{*engine->queues_[i], *engine->resolvers_[i], table,
                     *engine->slow_lane_, sink, engine->fail_policy_,
-                    *engine->canary_},
+                    *engine->canary_, interfaces},
         i));
     engine->threads_.emplace_back(
         [raw = engine.get(), worker = engine->workers_.back().get(), i] {

@@ -35,11 +35,11 @@ struct EngineOptions {
 
 class Engine {
  public:
-  // `table` and `sink` are not owned and outlive the engine. Errors: as
+  // `table`, `sink` and `interfaces` are not owned and outlive the engine. Errors: as
   // OpenNfqueue.
   static absl::StatusOr<std::unique_ptr<Engine>> Start(
       const EngineOptions& options, SlowLane::ResolverFactory make_resolver,
-      RuleTable& table, DecisionSink& sink);
+      RuleTable& table, DecisionSink& sink, InterfaceTable& interfaces);
   ~Engine();
 
   Canary& canary() { return *canary_; }

@@ -6,13 +6,17 @@
 #include <utility>
 
 #include "engine/clock.h"
+#include "engine/fact_lookup.h"
 
 namespace sallyport {
 
 SlowLane::SlowLane(size_t threads, const ResolverFactory& make_resolver,
                    RuleTable& table, DecisionSink& sink,
-                   FailPolicy& fail_policy)
-    : table_(table), sink_(sink), fail_policy_(fail_policy) {
+                   FailPolicy& fail_policy, InterfaceTable& interfaces)
+    : table_(table),
+      sink_(sink),
+      fail_policy_(fail_policy),
+      interfaces_(interfaces) {
   // All before the first thread, which looks into the vector.
   for (size_t i = 0; i < threads; ++i) resolvers_.push_back(make_resolver());
   for (size_t i = 0; i < threads; ++i) {
@@ -96,17 +100,20 @@ void SlowLane::Judge(Resolver& resolver, RuleTable::Reader& reader,
   // a change in between counts, and the snapshot is held for a moment only.
   const PolicySnapshot* policy = &reader.Enter();
   Judgement judgement = sallyport::Judge(*policy, packet.flow, ownership);
-  if (judgement.needs_sha256) {
+  // What one fact settles may ask for the next.
+  for (size_t i = 0; judgement.needs != 0 && i < kNeedCount; ++i) {
     reader.Leave();
-    for (auto& owner : ownership.owners) {
-      owner = resolver.WithSha256(std::move(owner));
+    LookUpFacts(judgement.needs, resolver, &ownership);
+    if ((judgement.needs & kNeedsInterface) != 0) {
+      packet.flow.out_interface =
+          interfaces_.LookUp(packet.flow.out_ifindex, MonotonicNs());
     }
     policy = &reader.Enter();
     judgement = sallyport::Judge(*policy, packet.flow, ownership);
-    if (judgement.needs_sha256) {
-      // The file can't be read: we failed it.
-      judgement = FailureJudgement(policy->settings, fail_policy_.Apply());
-    }
+  }
+  if (judgement.needs != 0) {
+    // A file can't be read, a device is gone: we failed the packet.
+    judgement = FailureJudgement(policy->settings, fail_policy_.Apply());
   }
   DecisionRecord record = MakeRecord(packet, *policy, judgement,
                                      std::move(ownership), Stage::kSlow);

@@ -18,6 +18,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "engine/decision_sink.h"
+#include "engine/interface_table.h"
 #include "engine/pending_packet.h"
 #include "proc/resolver.h"
 #include "rules/rule_table.h"
@@ -36,7 +37,8 @@ class SlowLane {
 
   // Nothing is owned but the resolvers; all outlive the lane.
   SlowLane(size_t threads, const ResolverFactory& make_resolver,
-           RuleTable& table, DecisionSink& sink, FailPolicy& fail_policy);
+           RuleTable& table, DecisionSink& sink, FailPolicy& fail_policy,
+           InterfaceTable& interfaces);
   // Answers what still waits by the fail policy.
   ~SlowLane();
 
@@ -58,6 +60,7 @@ class SlowLane {
   RuleTable& table_;
   DecisionSink& sink_;
   FailPolicy& fail_policy_;
+  InterfaceTable& interfaces_;
   std::atomic<uint64_t> described_{0};
 
   mutable std::mutex mutex_;

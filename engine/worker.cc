@@ -59,6 +59,8 @@ void Worker::HandlePacket(const QueuedPacket& queued,
       time_ns,
       received_ns};
   packet.flow.out_ifindex = queued.out_ifindex;
+  packet.flow.out_interface =
+      parts_.interfaces.Find(queued.out_ifindex, received_ns);
   const ParseStatus parsed =
       ParsePacket(queued.bytes, queued.length, &packet.flow);
   if (parts_.canary.Recognise(queued, packet.flow, index_)) {
@@ -78,7 +80,7 @@ void Worker::HandlePacket(const QueuedPacket& queued,
     return;
   }
   const Judgement judgement = Judge(policy, packet.flow, ownership);
-  if (judgement.needs_sha256) {
+  if (judgement.needs != 0) {
     ToSlowLane(std::move(packet), policy, std::move(ownership));
     return;
   }

@@ -32,6 +32,7 @@ struct WorkerParts {
   DecisionSink& sink;
   FailPolicy& fail_policy;
   Canary& canary;
+  const InterfaceTable& interfaces;
 };
 
 class Worker {

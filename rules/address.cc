@@ -33,7 +33,7 @@ uint8_t ScopesOfV4(const uint8_t* b) {
     case 127:
       return kScopeLoopback;
     case 169:
-      return b[1] == 254 ? kScopeLan : kScopeInternet;
+      return b[1] == 254 ? kScopeLan | kScopeLinkLocal : kScopeInternet;
     case 172:
       return (b[1] & 0xf0) == 16 ? kScopeLan : kScopeInternet;
     case 192:
@@ -46,7 +46,7 @@ uint8_t ScopesOfV4(const uint8_t* b) {
                          : kScopeMulticast;
     case 255:
       return (b[1] & b[2] & b[3]) == 255
-                 ? kScopeMulticast | kScopeMulticastLocal
+                 ? kScopeMulticast | kScopeMulticastLocal | kScopeBroadcast
                  : kScopeInternet;
     default:
       return (b[0] & 0xf0) == 224 ? kScopeMulticast : kScopeInternet;
@@ -60,7 +60,9 @@ uint8_t ScopesOfV6(const uint8_t* b) {
                                     : kScopeMulticast;
   }
   if ((b[0] & 0xfe) == 0xfc) return kScopeLan;
-  if (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) return kScopeLan;
+  if (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) {
+    return kScopeLan | kScopeLinkLocal;
+  }
   if (b[0] == 0) {
     const bool high_zero =
         std::all_of(b + 1, b + 15, [](uint8_t x) { return x == 0; });

@@ -65,6 +65,8 @@ enum Scope : uint8_t {
   // Multicast whose scope ends at the site or nearer (ff01..ff05, 224.0.0/24,
   // 239.255/16) or broadcast: what `local-only` may reach.
   kScopeMulticastLocal = 1 << 5,
+  kScopeLinkLocal = 1 << 6,  // 169.254/16, fe80::/10; always kScopeLan too
+  kScopeBroadcast = 1 << 7,  // 255.255.255.255; always kScopeMulticast too
 };
 
 uint8_t ScopesOf(const IpAddress& address);

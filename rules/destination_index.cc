@@ -20,7 +20,12 @@ constexpr size_t kMaxEntriesPerDestination = 8;
 constexpr size_t kMinPortLists = 8;
 
 // The bits of Bucket::places: one for each ScopeKeyword, then this.
-constexpr uint32_t kEverywhere = 4;
+constexpr uint32_t kEverywhere = 6;
+
+// By ScopeKeyword.
+constexpr uint8_t kScopes[kEverywhere] = {kScopeLoopback,  kScopeLan,
+                                          kScopeInternet,  kScopeMulticast,
+                                          kScopeLinkLocal, kScopeBroadcast};
 
 constexpr uint8_t kAnyPortProtocol = 0;  // 0 is HOPOPT, which has no ports
 
@@ -54,14 +59,9 @@ uint32_t CommonLength(Words a, Words b) {
 }
 
 uint8_t PlacesOf(uint8_t scopes) {
-  constexpr std::pair<uint8_t, ScopeKeyword> kKeywords[] = {
-      {kScopeLoopback, ScopeKeyword::kLoopback},
-      {kScopeLan, ScopeKeyword::kLan},
-      {kScopeInternet, ScopeKeyword::kInternet},
-      {kScopeMulticast, ScopeKeyword::kMulticast}};
   uint32_t places = 1u << kEverywhere;
-  for (const auto& [scope, keyword] : kKeywords) {
-    if ((scopes & scope) != 0) places |= 1u << static_cast<uint32_t>(keyword);
+  for (uint32_t keyword = 0; keyword < kEverywhere; ++keyword) {
+    if ((scopes & kScopes[keyword]) != 0) places |= 1u << keyword;
   }
   return static_cast<uint8_t>(places);
 }
@@ -80,6 +80,14 @@ FlowKey::FlowKey(const Flow& f, uint8_t scopes)
       has_ports(f.HasPorts()),
       places(PlacesOf(scopes)),
       local((scopes & kScopesLocal) != 0) {}
+
+Needs BestRule::needs() const {
+  Needs needs = 0;
+  for (size_t bit = 0; bit < kNeedCount; ++bit) {
+    if (waiting[bit] < rank) needs |= static_cast<Needs>(1u << bit);
+  }
+  return needs;
+}
 
 void DestinationIndex::Build(std::span<const Rule> rules,
                              std::span<const uint32_t> bucket_of,
@@ -125,11 +133,11 @@ void DestinationIndex::AddRule(const Rule& rule, uint32_t rank, uint32_t bucket,
   Entry entry = {};
   entry.rank = rank;
   entry.port_last = UINT16_MAX;
-  if (rule.user_id.has_value()) {
-    entry.user_id = *rule.user_id;
+  if (rule.user.size() == 1) {
+    entry.user_id = *rule.user.front().id;  // RuleSet has seen to it
     entry.flags |= kHasUser;
   }
-  if (!rule.sha256.empty()) entry.flags |= kHasSha256;
+  if (HasFurther(rule)) entry.flags |= kHasFurther;
   if (rule.policy == RulePolicy::kAllow) entry.flags |= kAllows;
   if (rule.policy == RulePolicy::kLocalOnly) entry.flags |= kLocalOnly;
 
@@ -321,26 +329,26 @@ void DestinationIndex::SearchList(std::span<const Entry> list, bool by_path,
   for (const Entry& entry : list) {
     if (entry.rank >= best->rank) return;
     if (EntryAllows(entry, by_path, subject, key) &&
-        HashAllows(entry, subject.app, best)) {
+        FurtherAllows(entry, subject, key, best)) {
       best->rank = entry.rank;
       return;
     }
   }
 }
 
-bool DestinationIndex::HashAllows(const Entry& entry, const App* app,
-                                  BestRule* best) const {
-  if ((entry.flags & kHasSha256) == 0) return true;
-  if (app == nullptr) return false;
-  if (app->sha256.empty()) {
-    best->unhashed = std::min(best->unhashed, entry.rank);
-    return false;
+bool DestinationIndex::FurtherAllows(const Entry& entry, const Subject& subject,
+                                     const FlowKey& key, BestRule* best) const {
+  if ((entry.flags & kHasFurther) == 0) return true;
+  const Mismatch mismatch = CheckFurther(rules_[entry.rank], subject, key.flow);
+  if (mismatch == Mismatch::kNone) return true;
+  if (const Needs need = NeedOf(mismatch); need != 0) {
+    uint32_t& waiting = best->waiting[std::countr_zero(need)];
+    waiting = std::min(waiting, entry.rank);
   }
-  const std::vector<std::string>& pins = rules_[entry.rank].sha256;
-  return std::find(pins.begin(), pins.end(), app->sha256) != pins.end();
+  return false;
 }
 
-// Everything but the destination's place and the hash.
+// Everything but the destination's place and what is further asked.
 bool DestinationIndex::EntryAllows(const Entry& entry, bool by_path,
                                    const Subject& subject,
                                    const FlowKey& key) const {

@@ -12,6 +12,7 @@
 // with many rules for single ports those are found by port. Each list is in
 // order of rank, so a search ends at the first entry that cannot win.
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <span>
@@ -42,8 +43,12 @@ struct FlowKey {
 // The best so far of one search.
 struct BestRule {
   uint32_t rank = UINT32_MAX;
-  // The best that only lacks the app's hash.
-  uint32_t unhashed = UINT32_MAX;
+  // By bit of Need: the best that only lacks that fact.
+  std::array<uint32_t, kNeedCount> waiting;
+
+  BestRule() { waiting.fill(UINT32_MAX); }
+  // What rules lack that could beat `rank`.
+  Needs needs() const;
 };
 
 class DestinationIndex {
@@ -65,7 +70,7 @@ class DestinationIndex {
     kHasPort = 1 << 2,
     kManyPorts = 1 << 3,  // ports and protocols are compared in the rule
     kIsRange = 1 << 4,
-    kHasSha256 = 1 << 5,
+    kHasFurther = 1 << 5,  // CheckFurther has the last word
     kAllows = 1 << 6,
     kLocalOnly = 1 << 7,
   };
@@ -141,7 +146,8 @@ class DestinationIndex {
   void SearchList(std::span<const Entry> list, bool by_path,
                   const Subject& subject, const FlowKey& key,
                   BestRule* best) const;
-  bool HashAllows(const Entry& entry, const App* app, BestRule* best) const;
+  bool FurtherAllows(const Entry& entry, const Subject& subject,
+                     const FlowKey& key, BestRule* best) const;
   bool EntryAllows(const Entry& entry, bool by_path, const Subject& subject,
                    const FlowKey& key) const;
 

@@ -29,6 +29,11 @@ std::string Alternatives(const std::vector<T>& values, ToText to_text) {
   return Concat(absl::StrJoin(texts, ", "), " or ", last);
 }
 
+std::string RuleUserText(const RuleUser& user) {
+  const std::string id = user.id.has_value() ? Concat(*user.id) : "unknown";
+  return id == user.text ? id : Concat(id, " (", user.text, ")");
+}
+
 std::string UserText(std::optional<uint32_t> uid) {
   return uid.has_value() ? Concat("user ", *uid) : "an unknown user";
 }
@@ -58,13 +63,21 @@ std::string WhyNot(const Rule& rule, Mismatch mismatch, const Subject& subject,
       }
       return Concat("port ", flow.dst_port, " is not ",
                     Alternatives(rule.port, PortToString));
-    case Mismatch::kUser: {
-      const bool named = ParseNumericUser(rule.user) == std::nullopt;
-      const std::string id =
-          rule.user_id.has_value() ? Concat(*rule.user_id) : "unknown";
-      return Concat(UserText(subject.uid), " is not ", id,
-                    named ? Concat(" (", rule.user, ")") : "");
-    }
+    case Mismatch::kUser:
+      return Concat(UserText(subject.uid), " is not ",
+                    Alternatives(rule.user, RuleUserText));
+    case Mismatch::kNotDestination:
+      return Concat(flow.dst.ToString(), " is excepted by not_to");
+    case Mismatch::kNotPort:
+      return Concat("port ", flow.dst_port, " is excepted by not_port");
+    case Mismatch::kNotUser:
+      return Concat(UserText(subject.uid), " is excepted by not_user");
+    case Mismatch::kInterface:
+      return Concat("device ", flow.out_interface->name, " is not ",
+                    Alternatives(rule.interface,
+                                 [](const std::string& name) { return name; }));
+    case Mismatch::kInterfaceUnknown:
+      return "the device that the flow leaves by is not known";
     case Mismatch::kPathIsNotExe:
       return "the app's path is no longer this file: a rule for the path can "
              "only restrict";
@@ -114,8 +127,12 @@ std::string VerdictLine(const Explanation& explanation) {
   if (decision.would_deny()) {
     AppendTo(&line, "; the rules say ", VerdictName(decision.judged));
   }
-  if (explanation.judgement.needs_sha256) {
+  const Needs needs = explanation.judgement.needs;
+  if ((needs & kNeedsSha256) != 0) {
     AppendTo(&line, "; not final: a rule asks for the app's sha256");
+  }
+  if ((needs & kNeedsInterface) != 0) {
+    AppendTo(&line, "; not final: a rule asks for the device it leaves by");
   }
   return line;
 }

@@ -6,6 +6,7 @@
 // from text (`explain`).
 
 #include <cstdint>
+#include <string>
 
 #include "rules/address.h"
 
@@ -21,6 +22,13 @@ inline constexpr uint8_t kProtoIcmpV6 = 58;
 inline constexpr uint8_t kProtoSctp = 132;
 inline constexpr uint8_t kProtoUdpLite = 136;
 
+// A network device as rules name it. Values live as long as the process.
+struct NetInterface {
+  std::string name;
+  bool is_vpn = false;  // tun, tap or WireGuard
+  bool operator==(const NetInterface&) const = default;
+};
+
 struct Flow {
   IpAddress src;
   IpAddress dst;
@@ -32,6 +40,8 @@ struct Flow {
   Direction direction = Direction::kOut;
   bool is_v6 = false;        // the packet on the wire, not the socket
   uint32_t out_ifindex = 0;  // 0: not known
+  // The device of out_ifindex; null until somebody has looked it up.
+  const NetInterface* out_interface = nullptr;
 
   bool HasPorts() const {
     return protocol == kProtoTcp || protocol == kProtoUdp ||

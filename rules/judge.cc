@@ -66,7 +66,7 @@ Judgement JudgeSubject(const PolicySnapshot& policy, const Flow& flow,
   const RuleSet& rules = *policy.rules;
   const MatchResult match = rules.Match(subject, flow);
   Judgement judgement;
-  judgement.needs_sha256 = match.needs_sha256;
+  judgement.needs = match.needs;
   Decision& decision = judgement.decision;
   decision = match.rule != kNoRule ? ByRule(rules, match.rule, flow)
                                    : ByDefault(policy.settings, subject);
@@ -97,7 +97,7 @@ Judgement Judge(const PolicySnapshot& policy, const Flow& flow,
     return JudgeSubject(policy, flow, {nullptr, ownership.socket_uid});
   }
   Judgement strictest;
-  bool needs_sha256 = false;
+  Needs needs = 0;
   // `decisive_owner` has eight bits; beyond them the count says enough.
   size_t index = 0;
   for (const auto& owner : ownership.owners) {
@@ -105,16 +105,15 @@ Judgement Judge(const PolicySnapshot& policy, const Flow& flow,
         JudgeSubject(policy, flow, {owner->app.get(), owner->uid});
     judgement.decisive_owner =
         static_cast<uint8_t>(std::min<size_t>(index, UINT8_MAX));
-    // A deny that does not hang on a hash settles the matter.
-    if (!judgement.needs_sha256 &&
-        judgement.decision.judged == Verdict::kDeny) {
+    // A deny that hangs on nothing settles the matter.
+    if (judgement.needs == 0 && judgement.decision.judged == Verdict::kDeny) {
       return judgement;
     }
-    needs_sha256 |= judgement.needs_sha256;
+    needs |= judgement.needs;
     if (index == 0 || Stricter(judgement, strictest)) strictest = judgement;
     ++index;
   }
-  strictest.needs_sha256 = needs_sha256;
+  strictest.needs = needs;
   return strictest;
 }
 

@@ -38,13 +38,13 @@ inline constexpr int32_t kLockdownPriority = 1000;
 
 struct Judgement {
   Decision decision;
-  bool needs_sha256 = false;   // then `decision` is not to be used yet
+  Needs needs = 0;             // if any, `decision` is not to be used yet
   uint8_t decisive_owner = 0;  // index of the owner that decided
 };
 
 // The most restrictive decision over all owners: deny over reject over allow;
-// of equals the first owner decides. `needs_sha256` is not asked for where
-// another owner's deny has settled it anyway.
+// of equals the first owner decides. Nothing is needed where another
+// owner's deny has settled it anyway.
 // No owner (also Confidence::kKernel): rules with app = "any" still apply, with
 // the uid of the socket, then the unattributed default. An owner without an
 // app, or with Kind::kKernel, is no known app: same default.

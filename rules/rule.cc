@@ -32,57 +32,76 @@ std::string TextProblem(std::string_view text, size_t most_bytes) {
   return "";
 }
 
-absl::Status CheckDestination(const Destination& destination) {
+// What is wrong with it, "" if nothing is.
+std::string DestinationProblem(const Destination& destination) {
   if (const auto* prefix = std::get_if<IpPrefix>(&destination)) {
-    if (prefix->length > 128) return Wrong("to", "prefix longer than 128 bits");
+    if (prefix->length > 128) return "prefix longer than 128 bits";
     if (MaskAddress(prefix->base, prefix->length) != prefix->base) {
-      return Wrong("to", prefix->ToString() + " has host bits set");
+      return prefix->ToString() + " has host bits set";
     }
   } else if (const auto* range = std::get_if<AddressRange>(&destination)) {
     if (range->first.IsV4() != range->last.IsV4()) {
-      return Wrong("to", DestinationToString(destination) +
-                             " mixes IPv4 and IPv6; write two entries");
+      return DestinationToString(destination) +
+             " mixes IPv4 and IPv6; write two entries";
     }
     if (range->last < range->first) {
-      return Wrong("to", DestinationToString(destination) +
-                             " is reversed; write the lower address first");
+      return DestinationToString(destination) +
+             " is reversed; write the lower address first";
     }
+  }
+  return "";
+}
+
+absl::Status CheckDestinations(const char* field,
+                               const std::vector<Destination>& destinations) {
+  for (const Destination& destination : destinations) {
+    std::string problem = DestinationProblem(destination);
+    if (!problem.empty()) return Wrong(field, problem);
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckPorts(const Rule& rule) {
-  for (const PortRange& range : rule.port) {
+absl::Status CheckPorts(const Rule& rule, const char* field,
+                        const std::vector<PortRange>& ports) {
+  for (const PortRange& range : ports) {
     if (range.last < range.first) {
-      return Wrong("port",
+      return Wrong(field,
                    Concat("\"", PortToString(range), "\" is reversed; write \"",
                           range.last, "-", range.first, "\""));
     }
   }
-  if (rule.port.empty()) return absl::OkStatus();
+  if (ports.empty()) return absl::OkStatus();
   for (uint8_t protocol : rule.protocol) {
     if (Flow{.protocol = protocol}.HasPorts()) continue;
-    return Wrong("port", Concat(ProtocolName(protocol),
-                                " has no ports; take `port` away or give "
-                                "that protocol a rule of its own"));
+    return Wrong(field,
+                 Concat(ProtocolName(protocol), " has no ports; take `", field,
+                        "` away or give that protocol a rule of its "
+                        "own"));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckListLengths(const Rule& rule) {
-  if (rule.to.size() > kMaxRuleDestinations) {
-    return Wrong("to", Concat("more than ", kMaxRuleDestinations,
-                              " entries; split the rule"));
-  }
-  const std::pair<const char*, size_t> lists[] = {
-      {"port", rule.port.size()},
-      {"protocol", rule.protocol.size()},
-      {"sha256", rule.sha256.size()},
+  struct List {
+    const char* field;
+    size_t size;
+    size_t most;
   };
-  for (const auto& [field, size] : lists) {
-    if (size <= kMaxRuleListEntries) continue;
-    return Wrong(field, Concat("more than ", kMaxRuleListEntries,
-                               " entries; split the rule"));
+  const List lists[] = {
+      {"to", rule.to.size(), kMaxRuleDestinations},
+      {"not_to", rule.not_to.size(), kMaxRuleListEntries},
+      {"port", rule.port.size(), kMaxRuleListEntries},
+      {"not_port", rule.not_port.size(), kMaxRuleListEntries},
+      {"protocol", rule.protocol.size(), kMaxRuleListEntries},
+      {"sha256", rule.sha256.size(), kMaxRuleListEntries},
+      {"user", rule.user.size(), kMaxRuleListEntries},
+      {"not_user", rule.not_user.size(), kMaxRuleListEntries},
+      {"interface", rule.interface.size(), kMaxRuleListEntries},
+  };
+  for (const List& list : lists) {
+    if (list.size <= list.most) continue;
+    return Wrong(list.field,
+                 Concat("more than ", list.most, " entries; split the rule"));
   }
   return absl::OkStatus();
 }
@@ -94,9 +113,18 @@ absl::Status CheckTexts(const Rule& rule) {
                                  " is not 64 hexadecimal digits in lower case");
     }
   }
-  std::string problem = TextProblem(rule.user, kMaxUserBytes);
-  if (!problem.empty()) return Wrong("user", problem);
-  problem = TextProblem(rule.description, kMaxDescriptionBytes);
+  for (const auto& [field, users] :
+       {std::pair("user", &rule.user), std::pair("not_user", &rule.not_user)}) {
+    for (const RuleUser& user : *users) {
+      std::string problem = TextProblem(user.text, kMaxUserBytes);
+      if (!problem.empty()) return Wrong(field, problem);
+    }
+  }
+  for (const std::string& device : rule.interface) {
+    const absl::StatusOr<std::string> parsed = ParseInterface(device);
+    if (!parsed.ok()) return Wrong("interface", MessageOf(parsed.status()));
+  }
+  std::string problem = TextProblem(rule.description, kMaxDescriptionBytes);
   if (!problem.empty()) return Wrong("description", problem);
   return absl::OkStatus();
 }
@@ -142,12 +170,11 @@ absl::Status ValidateRule(const Rule& rule) {
   if (!pattern.ok()) {
     return Wrong("app", MessageOf(pattern.status()));
   }
-  for (const Destination& destination : rule.to) {
-    const absl::Status status = CheckDestination(destination);
-    if (!status.ok()) return status;
-  }
   for (const absl::Status& status :
-       {CheckListLengths(rule), CheckPorts(rule), CheckTexts(rule)}) {
+       {CheckDestinations("to", rule.to),
+        CheckDestinations("not_to", rule.not_to), CheckListLengths(rule),
+        CheckPorts(rule, "port", rule.port),
+        CheckPorts(rule, "not_port", rule.not_port), CheckTexts(rule)}) {
     if (!status.ok()) return status;
   }
   if (rule.direction != Direction::kOut) {

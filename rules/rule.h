@@ -28,7 +28,14 @@ struct AddressRange {
   IpAddress last;
   bool operator==(const AddressRange&) const = default;
 };
-enum class ScopeKeyword : uint8_t { kLoopback, kLan, kInternet, kMulticast };
+enum class ScopeKeyword : uint8_t {
+  kLoopback,
+  kLan,
+  kInternet,
+  kMulticast,
+  kLinkLocal,
+  kBroadcast,
+};
 using Destination = std::variant<IpPrefix, AddressRange, ScopeKeyword>;
 
 struct PortRange {
@@ -37,16 +44,31 @@ struct PortRange {
   bool operator==(const PortRange&) const = default;
 };
 
+// A user as it was written. `id` is missing for a name that the loader has not
+// resolved yet.
+struct RuleUser {
+  std::string text;
+  std::optional<uint32_t> id;
+  bool operator==(const RuleUser&) const = default;
+};
+
+// An element of `interface`: a device's name, one with a '*' at its end for all
+// that begin so, or this word for every tun, tap and WireGuard device.
+inline constexpr std::string_view kVpnInterfaces = "vpn";
+
 struct Rule {
   std::string name;  // [a-z0-9-], at most kMaxRuleNameBytes; unique in a set
   RulePolicy policy = RulePolicy::kDeny;
   std::string app;                  // see rules/app_pattern.h
   std::vector<std::string> sha256;  // hex; the app must be one of these
-  std::vector<Destination> to;      // empty: everywhere
-  std::vector<PortRange> port;      // empty: every port
-  std::vector<uint8_t> protocol;    // empty: every protocol
-  std::string user;                 // as written; empty: everybody
-  std::optional<uint32_t> user_id;  // `user` resolved by the loader
+  std::vector<RuleUser> user;       // empty: everybody
+  std::vector<RuleUser> not_user;
+  std::vector<Destination> to;  // empty: everywhere
+  std::vector<Destination> not_to;
+  std::vector<PortRange> port;  // empty: every port
+  std::vector<PortRange> not_port;
+  std::vector<uint8_t> protocol;       // empty: every protocol
+  std::vector<std::string> interface;  // empty: every device
   Direction direction = Direction::kOut;
   int32_t priority = 0;
   bool enabled = true;
@@ -60,6 +82,7 @@ inline constexpr size_t kMaxRuleNameBytes = 64;       // fits an event record
 inline constexpr size_t kMaxRules = 100'000;          // DESIGN, Limits
 inline constexpr size_t kMaxDescriptionBytes = 4096;  // a text, not a file
 inline constexpr size_t kMaxUserBytes = 256;          // LOGIN_NAME_MAX
+inline constexpr size_t kMaxInterfaceBytes = 15;      // IFNAMSIZ - 1
 // A blocklist may be one rule; a set of them is bounded by kMaxDestinations.
 inline constexpr size_t kMaxRuleDestinations = 100'000;
 inline constexpr size_t kMaxDestinations =
@@ -72,7 +95,8 @@ bool IsValidRuleName(std::string_view name);
 // What parsing alone cannot see: name, empty or relative app, reversed ranges,
 // ports without a protocol that has ports, texts that are not UTF-8, a
 // direction that is not enforced. The message is "FIELD: what is wrong".
-// `user_id` may be missing: the loader resolves names, RuleSet asks for it.
+// Ids of users may be missing: the loader resolves names, RuleSet asks for
+// them.
 absl::Status ValidateRule(const Rule& rule);
 
 }  // namespace sallyport

@@ -1,5 +1,6 @@
 #include "rules/rule_fields.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -10,11 +11,18 @@
 namespace sallyport {
 namespace {
 
-constexpr std::array<std::pair<ScopeKeyword, std::string_view>, 4> kKeywords = {
-    {{ScopeKeyword::kLoopback, "loopback"},
-     {ScopeKeyword::kLan, "lan"},
-     {ScopeKeyword::kInternet, "internet"},
-     {ScopeKeyword::kMulticast, "multicast"}}};
+struct Keyword {
+  ScopeKeyword keyword;
+  std::string_view name;
+  uint8_t scope;  // the bit of ScopesOf
+};
+constexpr std::array<Keyword, 6> kKeywords = {
+    {{ScopeKeyword::kLoopback, "loopback", kScopeLoopback},
+     {ScopeKeyword::kLan, "lan", kScopeLan},
+     {ScopeKeyword::kLinkLocal, "link-local", kScopeLinkLocal},
+     {ScopeKeyword::kMulticast, "multicast", kScopeMulticast},
+     {ScopeKeyword::kBroadcast, "broadcast", kScopeBroadcast},
+     {ScopeKeyword::kInternet, "internet", kScopeInternet}}};
 
 // The first name of a number is the one that is shown.
 constexpr std::array<std::pair<uint8_t, std::string_view>, 20> kProtocols = {
@@ -74,8 +82,8 @@ absl::StatusOr<Destination> ParseRange(std::string_view text, size_t dash) {
 }  // namespace
 
 absl::StatusOr<Destination> ParseDestination(std::string_view text) {
-  for (const auto& [keyword, name] : kKeywords) {
-    if (text == name) return Destination(keyword);
+  for (const Keyword& known : kKeywords) {
+    if (text == known.name) return Destination(known.keyword);
   }
   const size_t dash = text.find('-');
   const bool range = dash != text.npos &&
@@ -89,20 +97,21 @@ absl::StatusOr<Destination> ParseDestination(std::string_view text) {
       text.find_first_not_of("0123456789abcdefABCDEF.:") == text.npos) {
     return prefix.status();
   }
-  constexpr std::array<std::string_view, 4> kNames = {"loopback", "lan",
-                                                      "internet", "multicast"};
-  const auto nearest = NearestWord(text, kNames);
-  return Wrong(Concat(
-      QuoteForMessage(text), " is no destination",
-      nearest.has_value()
-          ? Concat("; did you mean '", *nearest, "'?")
-          : "; write an address, a prefix (192.0.2.0/24), a range "
-            "(10.0.0.1-10.0.0.9), loopback, lan, internet or multicast"));
+  std::array<std::string_view, kKeywords.size()> names;
+  for (size_t i = 0; i < names.size(); ++i) names[i] = kKeywords[i].name;
+  const auto nearest = NearestWord(text, names);
+  return Wrong(
+      Concat(QuoteForMessage(text), " is no destination",
+             nearest.has_value()
+                 ? Concat("; did you mean '", *nearest, "'?")
+                 : "; write an address, a prefix (192.0.2.0/24), a range "
+                   "(10.0.0.1-10.0.0.9), loopback, lan, link-local, multicast, "
+                   "broadcast or internet"));
 }
 
 const char* ScopeKeywordName(ScopeKeyword keyword) {
-  for (const auto& [known, name] : kKeywords) {
-    if (known == keyword) return name.data();
+  for (const Keyword& known : kKeywords) {
+    if (known.keyword == keyword) return known.name.data();
   }
   return "";
 }
@@ -127,18 +136,15 @@ bool DestinationContains(const Destination& destination,
     return range->first.IsV4() == address.IsV4() && range->first <= address &&
            address <= range->last;
   }
-  const uint8_t scopes = ScopesOf(address);
-  switch (std::get<ScopeKeyword>(destination)) {
-    case ScopeKeyword::kLoopback:
-      return (scopes & kScopeLoopback) != 0;
-    case ScopeKeyword::kLan:
-      return (scopes & kScopeLan) != 0;
-    case ScopeKeyword::kInternet:
-      return (scopes & kScopeInternet) != 0;
-    case ScopeKeyword::kMulticast:
-      return (scopes & kScopeMulticast) != 0;
+  return (ScopesOf(address) & ScopeOf(std::get<ScopeKeyword>(destination))) !=
+         0;
+}
+
+uint8_t ScopeOf(ScopeKeyword keyword) {
+  for (const Keyword& known : kKeywords) {
+    if (known.keyword == keyword) return known.scope;
   }
-  return false;
+  return 0;
 }
 
 absl::StatusOr<PortRange> ParsePort(std::string_view text) {
@@ -192,11 +198,37 @@ std::string ProtocolName(uint8_t protocol) {
   return Concat(protocol);
 }
 
-std::optional<uint32_t> ParseNumericUser(std::string_view text) {
+absl::StatusOr<RuleUser> ParseUser(std::string_view text) {
+  if (text.empty()) return Wrong("empty; leave the key out for every user");
+  RuleUser user = {std::string(text), std::nullopt};
   uint32_t number = 0;
   // UINT32_MAX is (uid_t)-1: nobody.
-  if (!ParseDigits(text, UINT32_MAX - 1, &number)) return std::nullopt;
-  return number;
+  if (ParseDigits(text, UINT32_MAX - 1, &number)) user.id = number;
+  const bool is_number = text.find_first_not_of("-0123456789") == text.npos;
+  if (is_number && !user.id.has_value()) {
+    return Wrong(Concat(QuoteForMessage(text), " is no uid"));
+  }
+  return user;
+}
+
+absl::StatusOr<std::string> ParseInterface(std::string_view text) {
+  const std::string_view name =
+      text.ends_with('*') ? text.substr(0, text.size() - 1) : text;
+  const bool good = !name.empty() && name.size() <= kMaxInterfaceBytes &&
+                    std::all_of(name.begin(), name.end(), [](char c) {
+                      return c > ' ' && c <= '~' && c != '/' && c != '*';
+                    });
+  if (good) return std::string(text);
+  return Wrong(Concat(QuoteForMessage(text),
+                      " is no device; write a name such as \"eth0\", \"wg*\" "
+                      "for all that begin so, or \"vpn\""));
+}
+
+bool InterfaceMatches(std::string_view pattern, const NetInterface& device) {
+  if (pattern == kVpnInterfaces && device.is_vpn) return true;
+  const std::string_view name = device.name;
+  if (!pattern.ends_with('*')) return pattern == name;
+  return name.starts_with(pattern.substr(0, pattern.size() - 1));
 }
 
 }  // namespace sallyport

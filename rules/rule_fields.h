@@ -15,10 +15,11 @@
 namespace sallyport {
 
 // "192.0.2.1", "192.0.2.0/24", "10.0.0.1-10.0.0.9", "loopback", "lan",
-// "internet", "multicast".
+// "link-local", "multicast", "broadcast", "internet".
 absl::StatusOr<Destination> ParseDestination(std::string_view text);
 std::string DestinationToString(const Destination& destination);
 const char* ScopeKeywordName(ScopeKeyword keyword);
+uint8_t ScopeOf(ScopeKeyword keyword);  // the bit of ScopesOf (address.h)
 
 bool DestinationContains(const Destination& destination,
                          const IpAddress& address);
@@ -32,8 +33,13 @@ std::string PortToString(PortRange range);
 absl::StatusOr<uint8_t> ParseProtocol(std::string_view text);
 std::string ProtocolName(uint8_t protocol);
 
-// A uid written as a number; nullopt for anything else (a name).
-std::optional<uint32_t> ParseNumericUser(std::string_view text);
+// A user's name, or a uid with its id set.
+absl::StatusOr<RuleUser> ParseUser(std::string_view text);
+
+// "eth0", "wg*", "vpn".
+absl::StatusOr<std::string> ParseInterface(std::string_view text);
+// Whether an element of `interface` means this device.
+bool InterfaceMatches(std::string_view pattern, const NetInterface& device);
 
 }  // namespace sallyport
 

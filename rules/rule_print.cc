@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "rules/rule_schema.h"
 #include "rules/rule_text.h"
 #include "rules/text_util.h"
 
@@ -36,7 +37,7 @@ std::string TomlString(std::string_view text) {
 
 void PrintField(std::string_view key, std::string_view value,
                 std::string* out) {
-  absl::StrAppendFormat(out, "%s = %s\n", key, value);
+  absl::StrAppendFormat(out, "%-11s = %s\n", key, value);
 }
 
 void PrintList(std::string_view key, const std::vector<std::string>& values,
@@ -52,40 +53,23 @@ void PrintList(std::string_view key, const std::vector<std::string>& values,
   }
 }
 
+std::string ValueText(const FieldValue& value) {
+  if (const auto* number = std::get_if<int64_t>(&value)) return Concat(*number);
+  if (const auto* boolean = std::get_if<bool>(&value)) {
+    return *boolean ? "true" : "false";
+  }
+  return TomlString(std::get<std::string>(value));
+}
+
 void PrintRule(const Rule& rule, std::string* out) {
   AppendTo(out, "[[rule]]\n");
-  PrintField("name", TomlString(rule.name), out);
-  PrintField("policy", TomlString(RulePolicyName(rule.policy)), out);
-  PrintField("app", TomlString(rule.app), out);
-  std::vector<std::string> values;
-  for (const std::string& digest : rule.sha256) {
-    values.push_back(TomlString(digest));
-  }
-  PrintList("sha256", values, out);
-  values.clear();
-  for (const Destination& destination : rule.to) {
-    values.push_back(TomlString(DestinationToString(destination)));
-  }
-  PrintList("to", values, out);
-  values.clear();
-  for (PortRange range : rule.port) {
-    const std::string text = PortToString(range);
-    values.push_back(range.first == range.last ? text : TomlString(text));
-  }
-  PrintList("port", values, out);
-  values.clear();
-  for (uint8_t protocol : rule.protocol) {
-    values.push_back(TomlString(ProtocolName(protocol)));
-  }
-  PrintList("protocol", values, out);
-  if (!rule.user.empty()) PrintField("user", TomlString(rule.user), out);
-  if (rule.priority != 0) {
-    PrintField("priority", Concat(rule.priority), out);
-  }
-  if (!rule.enabled) PrintField("enabled", "false", out);
-  if (!rule.log) PrintField("log", "false", out);
-  if (!rule.description.empty()) {
-    PrintField("description", TomlString(rule.description), out);
+  for (const RuleField& field : RuleFields()) {
+    if (!field.is_required && IsDefault(field, rule)) continue;
+    std::vector<std::string> values;
+    for (const FieldValue& value : field.write(rule)) {
+      values.push_back(ValueText(value));
+    }
+    PrintList(field.name, values, out);
   }
 }
 

@@ -32,9 +32,13 @@ absl::Status CheckRules(const std::vector<Rule>& rules) {
     const absl::Status status = ValidateRule(rule);
     if (!status.ok()) return RuleError(rule, MessageOf(status));
     // Such a rule would match nobody: a deny would be lost in silence.
-    if (rule.enabled && !rule.user.empty() && !rule.user_id.has_value()) {
-      return RuleError(rule, Concat("user: ", QuoteForMessage(rule.user),
-                                    " is not known on this system"));
+    for (const auto& [field, users] : {std::pair("user", &rule.user),
+                                       std::pair("not_user", &rule.not_user)}) {
+      for (const RuleUser& user : *users) {
+        if (!rule.enabled || user.id.has_value()) continue;
+        return RuleError(rule, Concat(field, ": ", QuoteForMessage(user.text),
+                                      " is not known on this system"));
+      }
     }
     const auto [first, fresh] = by_name.try_emplace(rule.name, &rule);
     if (!fresh) {
@@ -107,7 +111,7 @@ MatchResult RuleSet::Match(const Subject& subject, const Flow& flow) const {
     destinations_.Search(bucket, bucket != AppIndex::kAnyBucket, subject, key,
                          &best);
   });
-  return {best.rank, best.unhashed < best.rank};
+  return {best.rank, best.needs()};
 }
 
 }  // namespace sallyport

@@ -33,9 +33,9 @@ namespace sallyport {
 
 struct MatchResult {
   uint32_t rule = UINT32_MAX;  // index into rules(), kNoRule if none matched
-  // A rule that could win asks for a hash that `app` does not have yet: compute
-  // it (slow lane), then match again.
-  bool needs_sha256 = false;
+  // Rules that could win ask for these facts, which are not known yet: look
+  // them up (slow lane), then match again. 0: `rule` is the answer.
+  Needs needs = 0;
 };
 
 class RuleSet {

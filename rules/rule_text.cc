@@ -3,15 +3,12 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <array>
-#include <limits>
 #include <tuple>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/ascii.h"
-#include "rules/app_pattern.h"
 #include "rules/rule_blocks.h"
+#include "rules/rule_schema.h"
 #include "rules/text_util.h"
 
 namespace sallyport {
@@ -19,31 +16,22 @@ namespace {
 
 constexpr int64_t kVersion = 1;
 
-constexpr std::string_view kKeys[] = {
-    "name", "policy",    "app",      "sha256",  "to",  "port",       "protocol",
-    "user", "direction", "priority", "enabled", "log", "description"};
-// Words of the format that this version does not know: better named than
-// taken for a slip of the finger.
-constexpr std::string_view kLaterKeys[] = {"parent",    "group",  "cmdline",
-                                           "interface", "during", "expires",
-                                           "lifetime",  "rate"};
-
-const char* TypeName(const toml::node& node) {
+FieldValue ValueOf(const toml::node& node) {
   switch (node.type()) {
-    case toml::node_type::table:
-      return "a table";
-    case toml::node_type::array:
-      return "a list";
     case toml::node_type::string:
-      return "a string";
+      return node.as_string()->get();
     case toml::node_type::integer:
-      return "a number";
-    case toml::node_type::floating_point:
-      return "a fraction";
+      return node.as_integer()->get();
     case toml::node_type::boolean:
-      return "a boolean";
+      return node.as_boolean()->get();
+    case toml::node_type::table:
+      return OtherValue{"a table"};
+    case toml::node_type::array:
+      return OtherValue{"a list"};
+    case toml::node_type::floating_point:
+      return OtherValue{"a fraction"};
     default:
-      return "a date or time";
+      return OtherValue{"a date or time"};
   }
 }
 
@@ -96,10 +84,10 @@ class RuleReader {
     const size_t errors_before = errors_->count();
     rule->origin = std::string(origin);
     for (const auto& [key, value] : table_) ReadKey(key, value, rule);
-    for (const char* key : {"name", "policy", "app"}) {
-      if (table_.contains(key)) continue;
+    for (const RuleField& field : RuleFields()) {
+      if (!field.is_required || table_.contains(field.name)) continue;
       errors_->Add(table_.source().begin,
-                   Concat("this rule has no '", key, "'"));
+                   Concat("this rule has no '", field.name, "'"));
     }
     if (errors_->count() != errors_before) return false;
     const absl::Status status = ValidateRule(*rule);
@@ -113,174 +101,31 @@ class RuleReader {
 
  private:
   void ReadKey(const toml::key& key, const toml::node& value, Rule* rule) {
-    key_ = key.str();
-    if (key_ == "name") {
-      String(value, [&](std::string_view text) { rule->name = text; });
-    } else if (key_ == "policy") {
-      ReadPolicy(value, rule);
-    } else if (key_ == "app") {
-      String(value,
-             [&](std::string_view text) { rule->app = CleanAppText(text); });
-    } else if (key_ == "sha256") {
-      List(value, [&](const toml::node& e) { ReadSha256(e, rule); });
-    } else if (key_ == "to") {
-      List(value, [&](const toml::node& e) { ReadDestination(e, rule); });
-    } else if (key_ == "port") {
-      List(value, [&](const toml::node& e) { ReadPort(e, rule); });
-    } else if (key_ == "protocol") {
-      List(value, [&](const toml::node& e) { ReadProtocol(e, rule); });
-    } else if (key_ == "user") {
-      ReadUser(value, rule);
-    } else if (key_ == "direction") {
-      ReadDirection(value);
-    } else if (key_ == "priority") {
-      ReadPriority(value, rule);
-    } else if (key_ == "enabled") {
-      Bool(value, &rule->enabled);
-    } else if (key_ == "log") {
-      Bool(value, &rule->log);
-    } else if (key_ == "description") {
-      String(value, [&](std::string_view text) { rule->description = text; });
-    } else {
-      UnknownKey(key);
+    const RuleField* field = FindRuleField(key.str());
+    if (field == nullptr) {
+      errors_->Add(key.source().begin, UnknownFieldMessage("key", key.str()));
+      return;
     }
-  }
-
-  void UnknownKey(const toml::key& key) {
-    const bool later = std::find(std::begin(kLaterKeys), std::end(kLaterKeys),
-                                 key_) != std::end(kLaterKeys);
-    const auto nearest = NearestWord(key_, kKeys);
-    std::string message = Concat("unknown key ", QuoteForMessage(key_));
-    if (later) {
-      AppendTo(&message, "; this version does not support it");
-    } else if (nearest.has_value()) {
-      AppendTo(&message, "; did you mean '", *nearest, "'?");
-    }
-    errors_->Add(key.source().begin, std::move(message));
-  }
-
-  void Wrong(const toml::node& node, std::string_view what) {
-    errors_->Add(node.source().begin, Concat(key_, ": ", what));
-  }
-  void WrongType(const toml::node& node, std::string_view wanted) {
-    Wrong(node, Concat("must be ", wanted, ", not ", TypeName(node)));
-  }
-
-  template <typename Use>
-  void String(const toml::node& node, Use use) {
-    const auto* text = node.as_string();
-    if (text == nullptr) return WrongType(node, "a string");
-    use(std::string_view(text->get()));
-  }
-
-  void Bool(const toml::node& node, bool* value) {
-    const auto* boolean = node.as_boolean();
-    if (boolean == nullptr) return WrongType(node, "true or false");
-    *value = boolean->get();
-  }
-
-  // A list, or its only element.
-  template <typename Use>
-  void List(const toml::node& node, Use use) {
-    const toml::array* list = node.as_array();
-    if (list == nullptr) return use(node);
+    const toml::array* list = field->is_list ? value.as_array() : nullptr;
+    if (list == nullptr) return ReadValue(*field, value, rule);
     if (list->empty()) {
-      return Wrong(node, "the list is empty; leave the key out for no limit");
+      errors_->Add(value.source().begin,
+                   Concat(field->name,
+                          ": the list is empty; leave the key out for no "
+                          "limit"));
     }
-    for (const toml::node& element : *list) use(element);
+    for (const toml::node& element : *list) ReadValue(*field, element, rule);
   }
 
-  void ReadPolicy(const toml::node& node, Rule* rule) {
-    String(node, [&](std::string_view text) {
-      const auto policy = ParseRulePolicy(text);
-      if (policy.has_value()) {
-        rule->policy = *policy;
-        return;
-      }
-      Wrong(node, text == "ask"
-                      ? std::string("'ask' is not supported by this version; "
-                                    "write allow, deny, reject or local-only")
-                      : Concat(QuoteForMessage(text),
-                               " is no policy; write allow, deny, "
-                               "reject or local-only"));
-    });
-  }
-
-  void ReadSha256(const toml::node& node, Rule* rule) {
-    String(node, [&](std::string_view text) {
-      rule->sha256.push_back(absl::AsciiStrToLower(ToAbsl(text)));
-    });
-  }
-
-  void ReadDestination(const toml::node& node, Rule* rule) {
-    String(node, [&](std::string_view text) {
-      const auto destination = ParseDestination(text);
-      if (!destination.ok())
-        return Wrong(node, MessageOf(destination.status()));
-      rule->to.push_back(*destination);
-    });
-  }
-
-  void ReadPort(const toml::node& node, Rule* rule) {
-    const auto* number = node.as_integer();
-    if (number == nullptr && !node.is_string()) {
-      return WrongType(node, "a number or a range such as \"8000-9000\"");
-    }
-    const auto range = ParsePort(number != nullptr ? Concat(number->get())
-                                                   : node.as_string()->get());
-    if (!range.ok()) return Wrong(node, MessageOf(range.status()));
-    rule->port.push_back(*range);
-  }
-
-  void ReadProtocol(const toml::node& node, Rule* rule) {
-    const auto* number = node.as_integer();
-    if (number == nullptr && !node.is_string()) {
-      return WrongType(node, "a name such as \"tcp\" or a number");
-    }
-    const auto protocol = ParseProtocol(
-        number != nullptr ? Concat(number->get()) : node.as_string()->get());
-    if (!protocol.ok()) return Wrong(node, MessageOf(protocol.status()));
-    rule->protocol.push_back(*protocol);
-  }
-
-  void ReadUser(const toml::node& node, Rule* rule) {
-    const auto* number = node.as_integer();
-    if (number == nullptr && !node.is_string()) {
-      return WrongType(node, "a user name or a uid");
-    }
-    rule->user =
-        number != nullptr ? Concat(number->get()) : node.as_string()->get();
-    rule->user_id = ParseNumericUser(rule->user);
-    if (rule->user.empty()) {
-      Wrong(node, "empty; leave the key out for every user");
-    } else if (number != nullptr && !rule->user_id.has_value()) {
-      Wrong(node, Concat(rule->user, " is no uid"));
-    }
-  }
-
-  void ReadDirection(const toml::node& node) {
-    String(node, [&](std::string_view text) {
-      if (text != "out") {
-        Wrong(node, Concat(QuoteForMessage(text),
-                           " is not supported; only \"out\" is"));
-      }
-    });
-  }
-
-  void ReadPriority(const toml::node& node, Rule* rule) {
-    const auto* number = node.as_integer();
-    if (number == nullptr) return WrongType(node, "a number");
-    using Limits = std::numeric_limits<int32_t>;
-    if (number->get() < Limits::min() || number->get() > Limits::max()) {
-      return Wrong(
-          node, Concat("must be from ", Limits::min(), " to ", Limits::max()));
-    }
-    rule->priority = static_cast<int32_t>(number->get());
+  void ReadValue(const RuleField& field, const toml::node& node, Rule* rule) {
+    const absl::Status status = field.read(ValueOf(node), rule);
+    if (status.ok()) return;
+    errors_->Add(node.source().begin,
+                 Concat(field.name, ": ", MessageOf(status)));
   }
 
   const toml::table& table_;
   Errors* errors_;
-  std::string_view key_;  // being read
 };
 
 class FileReader {

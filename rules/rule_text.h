@@ -64,8 +64,9 @@ RuleParse ParseRules(std::string_view toml, std::string_view origin);
 std::string FormatRuleErrors(std::string_view origin,
                              std::span<const RuleError> errors);
 
-// ParseRules(PrintRules(rules), origin) gives the same rules, but for `user_id`
-// of users who are named by name. REQUIRES: ValidateRule(rule).ok() for each.
+// ParseRules(PrintRules(rules), origin) gives the same rules, but for ids of
+// users of users who are named by name. REQUIRES: ValidateRule(rule).ok() for
+// each.
 std::string PrintRules(std::span<const Rule> rules);
 
 }  // namespace sallyport

@@ -2,11 +2,13 @@
 // judges packets.
 
 #include <limits.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
+#include "engine/interface_table.h"
 #include "rules/app_pattern.h"
 #include "rules/explain.h"
 #include "rules/rule_fields.h"
@@ -28,6 +30,7 @@ struct Question {
   bool has_app = false;  // no: a flow whose owner was not found
   Flow flow;
   std::optional<uint32_t> uid;
+  NetInterface interface;          // flow.out_interface points to it
   std::vector<std::string> notes;  // what was assumed
 };
 
@@ -108,18 +111,32 @@ absl::Status ReadUser(const json& value, Question* question) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Question> ReadQuestion(const std::string& text) {
+absl::Status ReadInterface(const json& value, Question* question) {
+  if (!value.is_string()) return FieldError("interface", "must be a string");
+  const std::string name = value.get<std::string>();
+  if (name.empty() || name.size() > kMaxInterfaceBytes) {
+    return FieldError("interface",
+                      Concat(QuoteForMessage(name), " is no name of a device"));
+  }
+  const uint32_t ifindex = if_nametoindex(name.c_str());
+  if (ifindex == 0 || !OpenLinkLookup()->Get(ifindex, &question->interface)) {
+    question->interface = {name, false};
+    question->notes.push_back(
+        Concat("there is no device ", QuoteForMessage(name), ": judged as if"));
+  }
+  question->flow.out_interface = &question->interface;
+  return absl::OkStatus();
+}
+
+absl::Status ReadQuestion(const std::string& text, Question* question) {
   using Read = absl::Status (*)(const json&, Question*);
   constexpr std::pair<std::string_view, Read> kFields[] = {
-      {"app", ReadApp},
-      {"to", ReadTo},
-      {"port", ReadPort},
-      {"protocol", ReadProtocol},
-      {"user", ReadUser}};
+      {"app", ReadApp},   {"to", ReadTo},
+      {"port", ReadPort}, {"protocol", ReadProtocol},
+      {"user", ReadUser}, {"interface", ReadInterface}};
   absl::StatusOr<json> body = ParseJsonObject(text);
   if (!body.ok()) return body.status();
-  Question question;
-  question.flow.protocol = kProtoTcp;
+  question->flow.protocol = kProtoTcp;
   if (!body->contains("to")) return FieldError("to", "is missing");
   for (const auto& [name, value] : body->items()) {
     Read read = nullptr;
@@ -129,19 +146,19 @@ absl::StatusOr<Question> ReadQuestion(const std::string& text) {
     if (read == nullptr) {
       return FieldError(name, Concat("unknown field ", QuoteForMessage(name)));
     }
-    if (absl::Status status = read(value, &question); !status.ok()) {
+    if (absl::Status status = read(value, question); !status.ok()) {
       return status;
     }
   }
-  if (!question.flow.HasPorts()) question.flow.dst_port = 0;
-  return question;
+  if (!question->flow.HasPorts()) question->flow.dst_port = 0;
+  return absl::OkStatus();
 }
 
 Explanation ExplainQuestion(const PolicySnapshot& policy, Question* question) {
   const Subject subject{question->has_app ? &question->app : nullptr,
                         question->uid};
   Explanation explanation = Explain(policy, subject, question->flow);
-  if (!explanation.judgement.needs_sha256) return explanation;
+  if ((explanation.judgement.needs & kNeedsSha256) == 0) return explanation;
   absl::StatusOr<std::string> digest = FileSha256(question->app.path);
   if (digest.ok()) {
     question->app.sha256 = *digest;
@@ -158,10 +175,13 @@ Explanation ExplainQuestion(const PolicySnapshot& policy, Question* question) {
 
 ApiResponse HandleExplain(const ApiContext& context,
                           const ApiRequest& request) {
-  absl::StatusOr<Question> question = ReadQuestion(request.body);
-  if (!question.ok()) return ErrorResponse(question.status());
+  Question question;
+  if (absl::Status status = ReadQuestion(request.body, &question);
+      !status.ok()) {
+    return ErrorResponse(status);
+  }
   const PolicySnapshot policy = context.policy();
-  const Explanation explanation = ExplainQuestion(policy, &*question);
+  const Explanation explanation = ExplainQuestion(policy, &question);
   const auto& rules = policy.rules->rules();
   const Decision& decision = explanation.judgement.decision;
   const auto as_json = [&](uint32_t index) -> json {
@@ -176,7 +196,7 @@ ApiResponse HandleExplain(const ApiContext& context,
         {{"rule", rules[loser.rule].name}, {"why", SafeMessage(loser.why)}});
   }
   json text = json::array();
-  for (const std::string& note : question->notes)
+  for (const std::string& note : question.notes)
     text.push_back(SafeMessage(note));
   for (const std::string& line : ExplanationText(policy, explanation)) {
     text.push_back(SafeMessage(line));

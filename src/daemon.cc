@@ -18,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "engine/clock.h"
 #include "engine/engine.h"
+#include "engine/interface_table.h"
 #include "engine/netlink_conntrack.h"
 #include "engine/nfqueue.h"
 #include "engine/nft_divert.h"
@@ -33,7 +34,6 @@
 #include "src/event_writer.h"
 #include "src/heartbeat.h"
 #include "src/history.h"
-#include "src/interface_names.h"
 #include "src/kernel_watch.h"
 #include "src/log.h"
 #include "src/metrics.h"
@@ -87,7 +87,10 @@ class RealDaemon final : public Daemon {
 
  private:
   EventContext MakeEventContext() {
-    return {[this](uint32_t ifindex) { return interfaces_.NameOf(ifindex); }};
+    return {[this](uint32_t ifindex) {
+      const NetInterface* device = interfaces_.LookUp(ifindex, MonotonicNs());
+      return device == nullptr ? std::string() : device->name;
+    }};
   }
   std::unique_ptr<Resolver> MakeResolver() const {
     ProcResolverOptions options;
@@ -117,7 +120,8 @@ class RealDaemon final : public Daemon {
   const Config config_;
   std::unique_ptr<ProcessEventSource> process_events_;  // until StartEngine
   const absl::Time started_at_ = absl::Now();
-  InterfaceNames interfaces_;
+  const std::unique_ptr<LinkLookup> links_ = OpenLinkLookup();
+  InterfaceTable interfaces_{*links_};
   std::atomic<uint64_t> rule_load_errors_{0};
 
   // In the order of starting; destroyed the other way round.
@@ -275,7 +279,8 @@ absl::Status RealDaemon::StartEngine() {
   options.marks.mask = config_.mark_mask;
   options.slow_lane_threads = config_.slow_lane_threads;
   auto engine = Engine::Start(
-      options, [this] { return MakeResolver(); }, policy_->table(), events_);
+      options, [this] { return MakeResolver(); }, policy_->table(), events_,
+      interfaces_);
   if (!engine.ok()) return engine.status();
   engine_ = *std::move(engine);
   return absl::OkStatus();

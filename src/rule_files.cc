@@ -66,6 +66,37 @@ std::string CutProblem(std::string_view text) {
   return "";
 }
 
+// Thousands of rules for one user ask NSS once.
+class UserResolver {
+ public:
+  absl::Status Resolve(Rule* rule) {
+    for (const auto& [field, users] :
+         {std::pair("user", &rule->user),
+          std::pair("not_user", &rule->not_user)}) {
+      for (RuleUser& user : *users) {
+        if (user.id.has_value()) continue;
+        const absl::StatusOr<uint32_t>& id = Find(user.text);
+        if (!id.ok()) {
+          return absl::InvalidArgumentError(
+              Concat(field, ": ", MessageOf(id.status())));
+        }
+        user.id = *id;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const absl::StatusOr<uint32_t>& Find(const std::string& name) {
+    const auto known = known_.find(name);
+    return known != known_.end()
+               ? known->second
+               : known_.emplace(name, UserIdOf(name)).first->second;
+  }
+
+  absl::flat_hash_map<std::string, absl::StatusOr<uint32_t>> known_;
+};
+
 class Loader {
  public:
   explicit Loader(RuleFiles* out) : out_(*out) {}
@@ -124,20 +155,11 @@ class Loader {
                                    "' is already a rule of ", first->second));
       return;
     }
-    if (!rule.user.empty() && !rule.user_id.has_value()) {
-      // Thousands of rules for one user ask NSS once.
-      auto [known, is_new] = users_.try_emplace(rule.user);
-      if (is_new) {
-        absl::StatusOr<uint32_t> uid = UserIdOf(rule.user);
-        if (uid.ok()) known->second = *uid;
-      }
-      rule.user_id = known->second;
-      if (!rule.user_id.has_value()) {
-        out_.errors.push_back(Concat(rule.origin, ": rule '", rule.name,
-                                     "': user: no such user: \"", rule.user,
-                                     "\""));
-        return;
-      }
+    const absl::Status status = users_.Resolve(&rule);
+    if (!status.ok()) {
+      out_.errors.push_back(
+          Concat(rule.origin, ": rule '", rule.name, "': ", MessageOf(status)));
+      return;
     }
     out_.rules.push_back(std::move(rule));
   }
@@ -146,7 +168,7 @@ class Loader {
   std::optional<uid_t> trusted_uid_;       // beside root and us
   size_t bytes_left_ = kMaxRuleFileBytes;  // of all files together
   absl::flat_hash_map<std::string, std::string> origin_of_name_;
-  absl::flat_hash_map<std::string, std::optional<uint32_t>> users_;
+  UserResolver users_;
 };
 
 // Without the blank and comment lines at its end, which belong to what comes
@@ -196,16 +218,6 @@ bool CutInsideRule(std::string_view before, std::string_view now) {
   return TrimTail(new_blocks[last].text) != TrimTail(old_blocks[last].text);
 }
 
-absl::Status ResolveUser(Rule* rule) {
-  rule->user_id.reset();
-  if (rule->user.empty()) return absl::OkStatus();
-  absl::StatusOr<uint32_t> uid = UserIdOf(rule->user);
-  if (!uid.ok()) {
-    return absl::InvalidArgumentError(
-        Concat("user: ", MessageOf(uid.status())));
-  }
-  rule->user_id = *uid;
-  return absl::OkStatus();
-}
+absl::Status ResolveUsers(Rule* rule) { return UserResolver().Resolve(rule); }
 
 }  // namespace sallyport

@@ -30,7 +30,7 @@ inline constexpr size_t kMaxRuleFiles = 100'000;
 using FileTexts = std::map<std::string, std::string>;  // by path
 
 struct RuleFiles {
-  std::vector<Rule> rules;          // of all files; user_id is set
+  std::vector<Rule> rules;          // of all files; users have ids
   std::vector<std::string> errors;  // "FILE:LINE:COLUMN: ..." or "FILE: ..."
   FileTexts texts;                  // the admins', bounded as above
 };
@@ -50,8 +50,9 @@ std::string RuleFileText(const std::vector<Rule>& rules);
 // rule that loses its last lines mostly widens.
 bool CutInsideRule(std::string_view before, std::string_view now);
 
-// Sets user_id from `user`. NotFound names the user.
-absl::Status ResolveUser(Rule* rule);
+// Sets the ids of users that are written as names. InvalidArgument:
+// "FIELD: no such user ...".
+absl::Status ResolveUsers(Rule* rule);
 
 }  // namespace sallyport
 

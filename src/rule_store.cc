@@ -261,7 +261,7 @@ absl::StatusOr<StoredRule> RuleStore::Add(Rule rule, bool dry_run) {
   std::lock_guard lock(mutex_);
   if (rule.name.empty()) rule.name = FreeNameLocked(rule);
   if (absl::Status status = ValidateRule(rule); !status.ok()) return status;
-  if (absl::Status status = ResolveUser(&rule); !status.ok()) return status;
+  if (absl::Status status = ResolveUsers(&rule); !status.ok()) return status;
   if (absl::StatusOr<StoredRule> other = FindLocked(rule.name); other.ok()) {
     return absl::AlreadyExistsError(Concat(
         "name: '", rule.name, "' is already a rule of ", other->rule.origin));
@@ -284,7 +284,7 @@ absl::StatusOr<StoredRule> RuleStore::ReplaceLocked(const StoredRule& old,
                                                     Rule rule) {
   if (rule.name.empty()) rule.name = old.rule.name;
   if (absl::Status status = ValidateRule(rule); !status.ok()) return status;
-  if (absl::Status status = ResolveUser(&rule); !status.ok()) return status;
+  if (absl::Status status = ResolveUsers(&rule); !status.ok()) return status;
   if (rule.name != old.rule.name && FindLocked(rule.name).ok()) {
     return absl::AlreadyExistsError(
         Concat("name: there is another rule '", rule.name, "'"));

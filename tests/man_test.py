@@ -52,14 +52,15 @@ def config_keys():
 
 
 def rule_fields():
-    table = read('rules/rule_text.cc').split('kKeys', 1)[1].split('};', 1)[0]
-    return re.findall(r'"([a-z0-9_]+)"', table)
+    table = read('rules/rule_schema.cc').split('RuleField kFields[]', 1)[1]
+    return re.findall(r'\{"([a-z0-9_]+)", k', table)
 
 
 def renders():
     if not shutil.which('groff'):
         return ''
-    for page in ('sallyport.8', 'sallyportd.8', 'sallyport.toml.5'):
+    for page in ('sallyport.8', 'sallyportd.8', 'sallyport.toml.5',
+                 'sallyport-rules.5'):
         done = subprocess.run(
             ['groff', '-mandoc', '-ww', '-z', '-Tutf8',
              os.path.join(ROOT, 'man', page)],
@@ -78,7 +79,7 @@ CHECKS = {
         'man/sallyportd.8'),
     'man_config_keys': lambda: missing(config_keys(),
                                        'man/sallyport.toml.5'),
-    'man_rule_fields': lambda: missing(rule_fields(), 'man/sallyport.toml.5'),
+    'man_rule_fields': lambda: missing(rule_fields(), 'man/sallyport-rules.5'),
     'man_renders': renders,
 }
 

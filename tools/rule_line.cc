@@ -1,7 +1,11 @@
 #include "tools/rule_line.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_replace.h"
+#include "rules/rule_schema.h"
 #include "rules/text_util.h"
 #include "tools/call.h"
 #include "tools/text.h"
@@ -15,6 +19,24 @@ Colour ColourOfPolicy(const std::string& policy) {
   return Colour::kRed;
 }
 
+// "interface wg0 not to 10.0.0.1": lists that have no column of their own.
+std::string FurtherConditions(const Json& rule) {
+  constexpr std::string_view kColumns[] = {"to", "port", "protocol", "user"};
+  std::string out;
+  for (const RuleField& field : RuleFields()) {
+    if (!field.is_list ||
+        std::count(std::begin(kColumns), std::end(kColumns), field.name) != 0) {
+      continue;
+    }
+    const std::string values = ListAt(rule, Concat("/", field.name).c_str());
+    if (values.empty()) continue;
+    AppendTo(&out, out.empty() ? "" : " ",
+             absl::StrReplaceAll(ToAbsl(field.name), {{"_", " "}}), " ",
+             values);
+  }
+  return out;
+}
+
 }  // namespace
 
 bool IsBuiltin(const Json& rule) {
@@ -25,12 +47,14 @@ std::string RuleLine(const Json& rule) {
   std::string out = Concat(TextAt(rule, "/name"), ": ", TextAt(rule, "/policy"),
                            " ", TextAt(rule, "/app"));
   const auto append = [&](std::string_view word, const std::string& text) {
-    if (!text.empty()) AppendTo(&out, " ", word, " ", text);
+    if (text.empty()) return;
+    AppendTo(&out, word.empty() ? "" : " ", word, " ", text);
   };
   append("to", ListAt(rule, "/to"));
   append("port", ListAt(rule, "/port"));
   append("protocol", ListAt(rule, "/protocol"));
-  append("user", TextAt(rule, "/user"));
+  append("user", ListAt(rule, "/user"));
+  append("", FurtherConditions(rule));
   if (NumberAt(rule, "/priority") != 0) {
     append("priority", TextAt(rule, "/priority"));
   }
@@ -39,8 +63,8 @@ std::string RuleLine(const Json& rule) {
 }
 
 std::string RuleTableText(const Json& answer, bool colour) {
-  Table table({"NAME", "POLICY", "APP", "TO", "PORT", "PROTO", "USER", "PRIO",
-               "STATE", "DESCRIPTION"});
+  Table table({"NAME", "POLICY", "APP", "TO", "PORT", "PROTO", "USER", "ALSO",
+               "PRIO", "STATE", "DESCRIPTION"});
   for (const Json& rule : ArrayAt(answer, "/rules")) {
     const bool enabled = BoolAt(rule, "/enabled", true);
     const Colour paint = enabled ? Colour::kNone : Colour::kDim;
@@ -61,7 +85,8 @@ std::string RuleTableText(const Json& answer, bool colour) {
                   list("/to"),
                   list("/port"),
                   list("/protocol"),
-                  {TextAt(rule, "/user"), paint},
+                  list("/user"),
+                  {FurtherConditions(rule), paint},
                   {priority, paint},
                   {state, Colour::kDim},
                   {TextAt(rule, "/description"), Colour::kDim}});

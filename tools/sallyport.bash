@@ -22,13 +22,15 @@ _sallyport() {
   done
   case $prev in
     --socket) _filedir; return ;;
-    --to) COMPREPLY=($(compgen -W 'loopback lan internet multicast' \
-            -- "$cur")); return ;;
+    --to | --not-to) COMPREPLY=($(compgen -W 'loopback lan link-local multicast
+      broadcast internet' -- "$cur")); return ;;
     --proto) COMPREPLY=($(compgen -W 'tcp udp icmp ipv6-icmp udplite sctp' \
                -- "$cur")); return ;;
-    --user) COMPREPLY=($(compgen -u -- "$cur")); return ;;
+    --user | --not-user) COMPREPLY=($(compgen -u -- "$cur")); return ;;
+    --interface) COMPREPLY=($(compgen -W "vpn $(cd /sys/class/net && echo *)" \
+                   -- "$cur")); return ;;
     --since) COMPREPLY=($(compgen -W '60s 5m 1h 1d 7d' -- "$cur")); return ;;
-    --port | --priority | --name | --comment | --limit) return ;;
+    --port | --not-port | --priority | --name | --comment | --limit) return ;;
   esac
   case $verb in
     '') COMPREPLY=($(compgen -W "$verbs $common --version" -- "$cur")) ;;
@@ -36,8 +38,8 @@ _sallyport() {
       COMPREPLY=($(compgen -W "monitor enforce lockdown $common" -- "$cur")) ;;
     allow | deny | reject | local-only)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "--to --port --proto --user --priority --name
-          --comment --dry-run $common" -- "$cur"))
+        COMPREPLY=($(compgen -W "--to --port --proto --user --interface
+          --not-to --not-port --not-user --priority --name --comment --dry-run $common" -- "$cur"))
       elif [[ $cur == */* ]]; then _filedir
       else COMPREPLY=($(compgen -c -W any -- "$cur")); fi ;;
     rules)
@@ -50,7 +52,7 @@ _sallyport() {
       esac ;;
     explain)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "--proto --user $common" -- "$cur"))
+        COMPREPLY=($(compgen -W "--proto --user --interface $common" -- "$cur"))
       elif [[ -z $sub ]]; then COMPREPLY=($(compgen -c -- "$cur"))
       else _known_hosts_real -- "$cur"; fi ;;
     violations)

@@ -22,6 +22,7 @@ struct ExplainArgs {
   std::string destination;
   std::string protocol = "tcp";
   std::string user;
+  std::string interface;
 };
 
 // The daemon says it in words; should it not, its fields are put into some.
@@ -77,6 +78,7 @@ int RunExplain(const Session& session, const ExplainArgs& args) {
       body["protocol"] = args.protocol;
     }
     if (!args.user.empty()) body["user"] = args.user;
+    if (!args.interface.empty()) body["interface"] = args.interface;
     if (address != dest->host && !session.json) {
       std::printf("%s:\n", address.c_str());
     }
@@ -102,6 +104,8 @@ void AddExplain(CLI::App& verb, Session& session) {
   verb.add_option("--proto", args->protocol, "tcp, udp, icmp, ... or a number")
       ->capture_default_str();
   verb.add_option("--user", args->user, "as this user (name or id)");
+  verb.add_option("--interface", args->interface,
+                  "as if it left by this device");
   verb.callback(
       [&session, args] { session.exit_code = RunExplain(session, *args); });
 }

@@ -20,7 +20,11 @@ struct PolicyArgs {
   std::vector<std::string> to;
   std::vector<std::string> port;
   std::vector<std::string> protocol;
-  std::string user;
+  std::vector<std::string> user;
+  std::vector<std::string> interface;
+  std::vector<std::string> not_to;
+  std::vector<std::string> not_port;
+  std::vector<std::string> not_user;
   int priority = 0;
   std::string name;
   std::string comment;
@@ -50,7 +54,15 @@ Json RuleOf(const std::string& policy, const std::string& app,
   if (!args.to.empty()) rule["to"] = args.to;
   if (!args.port.empty()) rule["port"] = NumbersOrTexts(args.port);
   if (!args.protocol.empty()) rule["protocol"] = NumbersOrTexts(args.protocol);
-  if (!args.user.empty()) rule["user"] = args.user;
+  const std::pair<const char*, const std::vector<std::string>*> texts[] = {
+      {"user", &args.user},
+      {"interface", &args.interface},
+      {"not_to", &args.not_to},
+      {"not_user", &args.not_user}};
+  for (const auto& [field, words] : texts) {
+    if (!words->empty()) rule[field] = *words;
+  }
+  if (!args.not_port.empty()) rule["not_port"] = NumbersOrTexts(args.not_port);
   if (args.priority != 0) rule["priority"] = args.priority;
   if (!args.comment.empty()) rule["description"] = args.comment;
   return rule;
@@ -102,10 +114,15 @@ void AddPolicy(CLI::App& verb, Session& session) {
   verb.add_option("APP", args->app, "program: path, name in PATH, glob, any")
       ->required();
   many("--to", args->to,
-       "address, CIDR, range A-B, loopback, lan, internet, multicast");
+       "address, CIDR, range A-B, loopback, lan, link-local, multicast, "
+       "broadcast, internet");
   many("--port", args->port, "port or range 8000-9000");
   many("--proto", args->protocol, "tcp, udp, icmp, ... or a number");
-  verb.add_option("--user", args->user, "only for this user (name or id)");
+  many("--user", args->user, "only for this user (name or id)");
+  many("--interface", args->interface, "only by this device: eth0, wg*, vpn");
+  many("--not-to", args->not_to, "not there; as --to");
+  many("--not-port", args->not_port, "not to this port or range");
+  many("--not-user", args->not_user, "not for this user");
   verb.add_option("--priority", args->priority, "higher wins; default 0");
   verb.add_option("--name", args->name, "name of the rule; made if left out");
   verb.add_option("--comment", args->comment, "why this rule exists");

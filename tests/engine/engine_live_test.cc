@@ -105,7 +105,7 @@ class EngineLive : public ::testing::Test {
     options.settle = settle;
     auto engine = Engine::Start(
         options, [this] { return std::make_unique<FakeResolver>(world_); },
-        *table_, sink_);
+        *table_, sink_, interfaces_);
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
     DivertOptions divert_options;
@@ -135,6 +135,8 @@ class EngineLive : public ::testing::Test {
 
   FakeWorld world_;
   FakeSink sink_;
+  FakeLinkLookup links_;
+  InterfaceTable interfaces_{links_};
   std::unique_ptr<RuleTable> table_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<NftDivert> divert_;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/decision_sink.h"
+#include "engine/interface_table.h"
 #include "engine/packet_queue.h"
 #include "proc/resolver.h"
 #include "tests/engine/packet_builder.h"
@@ -25,9 +26,10 @@ namespace sallyport {
 class FakeQueue final : public PacketQueue {
  public:
   // Queues one packet; the next Receive takes all there are (at most a batch).
-  void Feed(uint32_t id, Bytes bytes, uint32_t mark = 0) {
+  void Feed(uint32_t id, Bytes bytes, uint32_t mark = 0,
+            uint32_t out_ifindex = 0) {
     std::lock_guard lock(mutex_);
-    fed_.push_back({id, std::move(bytes), mark});
+    fed_.push_back({id, std::move(bytes), mark, out_ifindex});
     ready_.notify_all();
   }
   void FailFromNowOn() {
@@ -62,6 +64,7 @@ class FakeQueue final : public PacketQueue {
       packet = QueuedPacket{};
       packet.id = fed.id;
       packet.mark = fed.mark;
+      packet.out_ifindex = fed.out_ifindex;
       packet.bytes = fed.bytes;
       packet.length = static_cast<uint32_t>(fed.bytes.size());
     }
@@ -85,6 +88,7 @@ class FakeQueue final : public PacketQueue {
     uint32_t id;
     Bytes bytes;
     uint32_t mark;
+    uint32_t out_ifindex;
   };
   std::mutex mutex_;
   std::condition_variable ready_, answered_;
@@ -144,6 +148,35 @@ class FakeResolver final : public Resolver {
   }
 
   const FakeWorld& world_;
+};
+
+class FakeLinkLookup final : public LinkLookup {
+ public:
+  bool Get(uint32_t ifindex, NetInterface* device) override {
+    std::lock_guard lock(mutex_);
+    ++calls_;
+    const auto found = links_.find(ifindex);
+    if (found == links_.end()) return false;
+    *device = found->second;
+    return true;
+  }
+  void Set(uint32_t ifindex, NetInterface device) {
+    std::lock_guard lock(mutex_);
+    links_[ifindex] = std::move(device);
+  }
+  void Remove(uint32_t ifindex) {
+    std::lock_guard lock(mutex_);
+    links_.erase(ifindex);
+  }
+  int calls() const {
+    std::lock_guard lock(mutex_);
+    return calls_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<uint32_t, NetInterface> links_;
+  int calls_ = 0;
 };
 
 class FakeSink final : public DecisionSink {

@@ -40,11 +40,11 @@ class WorkerTest : public ::testing::Test {
     fail_policy_ = std::make_unique<FailPolicy>(posture);
     lane_ = std::make_unique<SlowLane>(
         2, [this] { return std::make_unique<FakeResolver>(world_); }, *table_,
-        sink_, *fail_policy_);
-    worker_ =
-        std::make_unique<Worker>(WorkerParts{queue_, resolver_, *table_, *lane_,
-                                             sink_, *fail_policy_, canary_},
-                                 0);
+        sink_, *fail_policy_, interfaces_);
+    worker_ = std::make_unique<Worker>(
+        WorkerParts{queue_, resolver_, *table_, *lane_, sink_, *fail_policy_,
+                    canary_, interfaces_},
+        0);
     thread_ = std::thread([this] { returned_ = worker_->Run(); });
   }
   void StopWorker() {
@@ -59,6 +59,8 @@ class WorkerTest : public ::testing::Test {
   FakeQueue queue_;
   FakeResolver resolver_{world_};
   FakeSink sink_;
+  FakeLinkLookup links_;
+  InterfaceTable interfaces_{links_};
   Canary canary_{1, MarkBits{}};
   std::unique_ptr<RuleTable> table_;
   std::unique_ptr<FailPolicy> fail_policy_;
@@ -185,12 +187,36 @@ TEST_F(WorkerTest, AFullSlowLaneAppliesTheFailPolicy) {
   EXPECT_EQ(queue_.WaitForAnswers(total).size(), total);
 }
 
+TEST_F(WorkerTest, ARuleForADeviceLooksItUpOnce) {
+  Rule vpn = MakeRule("vpn", RulePolicy::kAllow, "/usr/bin/curl");
+  vpn.interface = {"vpn"};
+  links_.Set(5, {"wg0", true});
+  links_.Set(6, {"eth0", false});
+  Start({vpn}, FailPosture::kClosed);
+  queue_.Feed(1, Ipv4(6, Tcp(1000, 80)), 0, 5);
+  queue_.WaitForAnswers(1);
+  queue_.Feed(2, Ipv4(6, Tcp(1001, 80)), 0, 5);
+  queue_.WaitForAnswers(2);
+  queue_.Feed(3, Ipv4(6, Tcp(1002, 80)), 0, 6);
+  auto answers = queue_.WaitForAnswers(3);
+  EXPECT_EQ(answers[0].verdict, Verdict::kAllow);
+  EXPECT_EQ(answers[1].verdict, Verdict::kAllow);
+  EXPECT_EQ(answers[2].verdict, Verdict::kDeny);
+  EXPECT_EQ(links_.calls(), 2);
+  const auto records = sink_.WaitFor(3);
+  EXPECT_EQ(records[0].stage, Stage::kSlow);
+  EXPECT_EQ(records[1].stage, Stage::kQueue);
+  // No such device: we cannot judge, so the posture does.
+  queue_.Feed(4, Ipv4(6, Tcp(1003, 80)), 0, 7);
+  EXPECT_EQ(queue_.WaitForAnswers(4)[3].verdict, Verdict::kDeny);
+}
+
 TEST_F(WorkerTest, ABatchIsAnsweredWithOneCall) {
   Start({MakeRule("all", RulePolicy::kAllow, "any")}, FailPosture::kClosed);
   StopWorker();
   for (uint32_t i = 0; i < 40; ++i) queue_.Feed(i, Ipv4(6, Tcp(1000, 80)));
   Worker worker(WorkerParts{queue_, resolver_, *table_, *lane_, sink_,
-                            *fail_policy_, canary_},
+                            *fail_policy_, canary_, interfaces_},
                 0);
   std::thread thread([&worker] { worker.Run(); });
   queue_.WaitForAnswers(40);

@@ -135,8 +135,7 @@ TEST(Explain, A04_ReplacedFileIsNamedAsTheReason) {
 
 TEST(Explain, NobodyFoundAndNoPorts) {
   Rule user = MakeRule("u", RulePolicy::kDeny, "any");
-  user.user = "5";
-  user.user_id = 5;
+  user.user = {{"5", 5}};
   Rule port = MakeRule("p", RulePolicy::kDeny, "any");
   port.port = {{1, 1}};
   Rule pinned = MakeRule("s", RulePolicy::kDeny, "any");

@@ -121,7 +121,7 @@ TEST(Judge, ATableOfModesAppsAndPlaces) {
     EXPECT_EQ(decision.would_deny(),
               c.mode == Mode::kMonitor && c.judged != kAllow);
     EXPECT_EQ(decision.log, std::string(c.rule) != "allow-a");
-    EXPECT_FALSE(judgement.needs_sha256);
+    EXPECT_FALSE(judgement.needs != 0);
   }
 }
 
@@ -220,10 +220,11 @@ TEST(Judge, HashIsNotWaitedForWhenAnotherOwnerIsDenied) {
       Built({pinned, MakeRule("deny-d", RulePolicy::kDeny, "/bin/d")}));
   const auto p = Owner(MakeApp("/bin/p"));
   const auto d = Owner(MakeApp("/bin/d"));
-  EXPECT_TRUE(Judge(policy, MakeFlow("192.0.2.1"), Owned({p})).needs_sha256);
+  EXPECT_TRUE(Judge(policy, MakeFlow("192.0.2.1"), Owned({p})).needs ==
+              kNeedsSha256);
   for (const auto& owners : {Owned({p, d}), Owned({d, p})}) {
     const Judgement judgement = Judge(policy, MakeFlow("192.0.2.1"), owners);
-    EXPECT_FALSE(judgement.needs_sha256);
+    EXPECT_FALSE(judgement.needs != 0);
     EXPECT_EQ(judgement.decision.verdict, Verdict::kDeny);
   }
 }

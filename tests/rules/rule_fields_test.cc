@@ -26,8 +26,8 @@ TEST(RuleFields, DestinationErrorsSayWhatToWrite) {
       {"lann", "'lann' is no destination; did you mean 'lan'?"},
       {"example.com",
        "'example.com' is no destination; write an address, a prefix "
-       "(192.0.2.0/24), a range (10.0.0.1-10.0.0.9), loopback, lan, internet "
-       "or multicast"},
+       "(192.0.2.0/24), a range (10.0.0.1-10.0.0.9), loopback, lan, "
+       "link-local, multicast, broadcast or internet"},
       {"10.0.0.9-10.0.0.1",
        "'10.0.0.9-10.0.0.1' is reversed; write \"10.0.0.1-10.0.0.9\""},
       {"10.0.0.1-::1", "'10.0.0.1-::1' mixes IPv4 and IPv6; write two entries"},
@@ -104,12 +104,43 @@ TEST(RuleFields, EveryProtocolNumberRoundTrips) {
             "0 to 255");
 }
 
-TEST(RuleFields, NumericUsers) {
-  EXPECT_EQ(ParseNumericUser("0"), 0u);
-  EXPECT_EQ(ParseNumericUser("4294967294"), 4294967294u);
-  for (const char* bad : {"", "-1", "4294967295", "alice", "1000 ", "0x1"}) {
-    EXPECT_EQ(ParseNumericUser(bad), std::nullopt) << bad;
+TEST(RuleFields, UsersByNameAndNumber) {
+  EXPECT_EQ(ParseUser("0")->id, 0u);
+  EXPECT_EQ(ParseUser("4294967294")->id, 4294967294u);
+  for (const char* name : {"alice", "1000 ", "0x1"}) {
+    ASSERT_TRUE(ParseUser(name).ok()) << name;
+    EXPECT_EQ(ParseUser(name)->id, std::nullopt) << name;
   }
+  for (const char* bad : {"", "-1", "4294967295"}) {
+    EXPECT_FALSE(ParseUser(bad).ok()) << bad;
+  }
+}
+
+TEST(RuleFields, Interfaces) {
+  for (const char* good : {"eth0", "wg*", "vpn", "br-0123456789ab", "a.b@c"}) {
+    EXPECT_EQ(*ParseInterface(good), good);
+  }
+  for (const char* bad : {"", "*", "a b", "a/b", "a*b", "0123456789abcdef"}) {
+    EXPECT_FALSE(ParseInterface(bad).ok()) << bad;
+  }
+  const NetInterface wg = {"wg0", true};
+  const NetInterface eth = {"eth0", false};
+  EXPECT_TRUE(InterfaceMatches("wg*", wg));
+  EXPECT_TRUE(InterfaceMatches("vpn", wg));
+  EXPECT_FALSE(InterfaceMatches("vpn", eth));
+  EXPECT_FALSE(InterfaceMatches("eth", eth));
+  // A device may have that name without being one.
+  EXPECT_TRUE(InterfaceMatches("vpn", NetInterface{"vpn", false}));
+}
+
+TEST(RuleFields, KeywordsOfSmallScopes) {
+  const Destination link_local = *ParseDestination("link-local");
+  EXPECT_TRUE(DestinationContains(link_local, Address("169.254.9.9")));
+  EXPECT_TRUE(DestinationContains(link_local, Address("fe80::1")));
+  EXPECT_FALSE(DestinationContains(link_local, Address("192.168.1.1")));
+  const Destination broadcast = *ParseDestination("broadcast");
+  EXPECT_TRUE(DestinationContains(broadcast, Address("255.255.255.255")));
+  EXPECT_FALSE(DestinationContains(broadcast, Address("224.0.0.1")));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ TEST(RuleSet, BuildRefusesWhatCannotBeMeant) {
             "a.toml: rule 'relative': app: 'x' is not an absolute path; write "
             "the full path, a glob such as /opt/**/name, or \"any\"");
   Rule unresolved = MakeRule("unresolved", RulePolicy::kDeny, "any");
-  unresolved.user = "nobody-knows-me";
+  unresolved.user = {{"nobody-knows-me", std::nullopt}};
   EXPECT_EQ(RuleSet::Build({unresolved}).status().message(),
             "rule 'unresolved': user: 'nobody-knows-me' is not known on this "
             "system");
@@ -148,23 +148,26 @@ TEST(RuleSet, HashIsAskedForOnlyWhereItCouldDecide) {
   App app = MakeApp("/bin/x");
 
   MatchResult match = rules->Match(By(app), MakeFlow("192.0.2.1"));
-  EXPECT_TRUE(match.needs_sha256);
+  EXPECT_TRUE(match.needs == kNeedsSha256);
   match = rules->Match(By(app), MakeFlow("192.0.2.1", 80));
-  EXPECT_FALSE(match.needs_sha256) << "another port: the pin cannot decide";
+  EXPECT_FALSE(match.needs == kNeedsSha256)
+      << "another port: the pin cannot decide";
   app.sha256 = good;
   EXPECT_EQ(Winner(*rules, By(app), MakeFlow("192.0.2.1")), "pinned");
   app.sha256 = bad;
   EXPECT_EQ(Winner(*rules, By(app), MakeFlow("192.0.2.1")), "rest");
-  EXPECT_FALSE(rules->Match(By(app), MakeFlow("192.0.2.1")).needs_sha256);
+  EXPECT_FALSE(rules->Match(By(app), MakeFlow("192.0.2.1")).needs ==
+               kNeedsSha256);
 
   // A rule that goes before the pinned one settles it without the hash.
   Rule first = MakeRule("first", RulePolicy::kDeny, "any");
   first.priority = 1;
   const auto settled = Built({pinned, rest, first});
   app.sha256.clear();
-  EXPECT_FALSE(settled->Match(By(app), MakeFlow("192.0.2.1")).needs_sha256);
+  EXPECT_FALSE(settled->Match(By(app), MakeFlow("192.0.2.1")).needs ==
+               kNeedsSha256);
   // Nobody found: there is nothing to take a hash of.
-  EXPECT_FALSE(rules->Match({}, MakeFlow("192.0.2.1")).needs_sha256);
+  EXPECT_FALSE(rules->Match({}, MakeFlow("192.0.2.1")).needs == kNeedsSha256);
 }
 
 TEST(RuleSet, PinnedAnyAllowsAMemfdOfThatHash) {  // CASES A06
@@ -173,7 +176,8 @@ TEST(RuleSet, PinnedAnyAllowsAMemfdOfThatHash) {  // CASES A06
   const auto rules = Built({pinned});
   App memfd = MakeApp("/memfd:firefox (deleted)", false);
   memfd.kind = App::Kind::kMemfd;
-  EXPECT_TRUE(rules->Match(By(memfd), MakeFlow("192.0.2.1")).needs_sha256);
+  EXPECT_TRUE(rules->Match(By(memfd), MakeFlow("192.0.2.1")).needs ==
+              kNeedsSha256);
   memfd.sha256 = std::string(64, 'a');
   EXPECT_EQ(Winner(*rules, By(memfd), MakeFlow("192.0.2.1")), "pinned");
 }

@@ -69,9 +69,14 @@ TEST(Rule, ValidationNamesTheField) {
       {[](Rule* r) { r->sha256 = {std::string(64, 'A')}; },
        "sha256: '" + std::string(64, 'A') +
            "' is not 64 hexadecimal digits in lower case"},
-      {[](Rule* r) { r->user = std::string(300, 'u'); },
+      {[](Rule* r) {
+         r->user = {{std::string(300, 'u'), std::nullopt}};
+       },
        "user: longer than 256 bytes"},
-      {[](Rule* r) { r->user = "\xff"; }, "user: not UTF-8"},
+      {[](Rule* r) {
+         r->user = {{"\xff", std::nullopt}};
+       },
+       "user: not UTF-8"},
       {[](Rule* r) { r->description = "\xc3("; }, "description: not UTF-8"},
       {[](Rule* r) { r->port.resize(kMaxRuleListEntries + 1); },
        "port: more than 1024 entries; split the rule"},

@@ -25,9 +25,13 @@ policy      = "local-only"
 app         = "/opt/**/x"
 sha256      = "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"
 to          = ["192.0.2.0/24", "10.0.0.1-10.0.0.9", "lan", "::1"]
+not_to      = "192.0.2.7"
 port        = [443, "8000-9000", "25"]
+not_port    = "8080-8081"
 protocol    = ["tcp", 17]
+interface   = ["eth0", "wg*", "vpn"]
 user        = 1000
+not_user    = ["alice", 7]
 direction   = "out"
 priority    = -5
 enabled     = false
@@ -48,8 +52,12 @@ description = "why"
   EXPECT_EQ(rule.port,
             (std::vector<PortRange>{{443, 443}, {8000, 9000}, {25, 25}}));
   EXPECT_EQ(rule.protocol, (std::vector<uint8_t>{kProtoTcp, kProtoUdp}));
-  EXPECT_EQ(rule.user, "1000");
-  EXPECT_EQ(rule.user_id, 1000u);
+  EXPECT_EQ(rule.user, (std::vector<RuleUser>{{"1000", 1000u}}));
+  EXPECT_EQ(rule.not_user,
+            (std::vector<RuleUser>{{"alice", std::nullopt}, {"7", 7u}}));
+  EXPECT_EQ(rule.not_to, To({"192.0.2.7"}));
+  EXPECT_EQ(rule.not_port, (std::vector<PortRange>{{8080, 8081}}));
+  EXPECT_EQ(rule.interface, (std::vector<std::string>{"eth0", "wg*", "vpn"}));
   EXPECT_EQ(rule.priority, -5);
   EXPECT_FALSE(rule.enabled);
   EXPECT_FALSE(rule.log);
@@ -66,8 +74,7 @@ TEST(RuleText, ShortFormsAndDefaults) {
   const Rule& rule = parse.rules.at(0);
   EXPECT_EQ(rule.to.size(), 1u);
   EXPECT_EQ(rule.port.size(), 1u);
-  EXPECT_EQ(rule.user, "alice");
-  EXPECT_EQ(rule.user_id, std::nullopt);
+  EXPECT_EQ(rule.user, (std::vector<RuleUser>{{"alice", std::nullopt}}));
   EXPECT_TRUE(rule.enabled && rule.log && rule.priority == 0);
 }
 
@@ -118,13 +125,16 @@ TEST(RuleText, ATableOfErrors) {
       {"port = 53\nprotocol = 'icmp'",
        "f:5:8: port: icmp has no ports; take `port` away or give that protocol "
        "a rule of its own\n"},
-      {"user = -1", "f:5:8: user: -1 is no uid\n"},
+      {"user = -1", "f:5:8: user: '-1' is no uid\n"},
       {"user = true",
        "f:5:8: user: must be a user name or a uid, not a "
        "boolean\n"},
       {"user = ''", "f:5:8: user: empty; leave the key out for every user\n"},
       {"enabled = 'yes'",
        "f:5:11: enabled: must be true or false, not a string\n"},
+      {"interface = 'a b'",
+       "f:5:13: interface: 'a b' is no device; write a name such as \"eth0\", "
+       "\"wg*\" for all that begin so, or \"vpn\"\n"},
       {"log = 1", "f:5:7: log: must be true or false, not a number\n"},
       {"priority = 'high'",
        "f:5:12: priority: must be a number, not a string\n"},
@@ -337,8 +347,8 @@ class RandomRules {
                                   : (Below(2) == 0 ? kProtoTcp : kProtoUdp));
     }
     if (Below(3) == 0) {
-      rule.user = Below(2) == 0 ? "alice \"the\\one\"" : "1000";
-      rule.user_id = ParseNumericUser(rule.user);
+      rule.user = {Below(2) == 0 ? RuleUser{"alice \"the\\one\"", std::nullopt}
+                                 : RuleUser{"1000", 1000}};
     }
     rule.priority = static_cast<int32_t>(random_());
     rule.enabled = Below(2) == 0;
@@ -422,16 +432,16 @@ TEST(RuleText, PrintIsReadable) {
   rule.to = To({"192.0.2.0/24", "lan"});
   rule.port = {{443, 443}, {8000, 9000}};
   rule.protocol = {kProtoTcp};
-  rule.user = "alice";
+  rule.user = {{"alice", std::nullopt}};
   rule.description = "C:\\why";
   EXPECT_EQ(PrintRules({&rule, 1}), R"([[rule]]
-name = "curl-to-lab"
-policy = "allow"
-app = "/usr/bin/curl"
-to = ["192.0.2.0/24", "lan"]
-port = [443, "8000-9000"]
-protocol = "tcp"
-user = "alice"
+name        = "curl-to-lab"
+policy      = "allow"
+app         = "/usr/bin/curl"
+user        = "alice"
+to          = ["192.0.2.0/24", "lan"]
+port        = [443, "8000-9000"]
+protocol    = "tcp"
 description = 'C:\why'
 )");
 }

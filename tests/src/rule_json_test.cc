@@ -19,7 +19,7 @@ Rule FullRule() {
       ScopeKeyword::kLan};
   rule.port = {{443, 443}, {8000, 9000}};
   rule.protocol = {kProtoTcp, kProtoUdp, 200};
-  rule.user = "root";
+  rule.user = {{"root", std::nullopt}};
   rule.priority = -7;
   rule.enabled = false;
   rule.log = false;
@@ -63,12 +63,11 @@ TEST(RuleJson, OnlyGivenFieldsChange) {
 }
 
 TEST(RuleJson, F28_EachFieldOfEachWrongType) {
-  const char* const kFields[] = {"name",       "policy",   "app",      "sha256",
-                                 "to",         "port",     "protocol", "user",
-                                 "direction",  "priority", "enabled",  "log",
-                                 "description"};
-  const json kValues[] = {nullptr,
-                          json::object(),
+  const char* const kFields[] = {
+      "name",      "policy",   "app",     "sha256",   "to",         "port",
+      "protocol",  "user",     "not_to",  "not_port", "not_user",   "interface",
+      "direction", "priority", "enabled", "log",      "description"};
+  const json kValues[] = {json::object(),
                           json::object({{"a", 1}}),
                           json::array({nullptr}),
                           json::array({json::array({1})}),

@@ -170,7 +170,7 @@ TEST_F(RuleStoreTest, ErrorsHaveTheirCodes) {
       store_->Remove(std::string(kBuiltinLoopbackName))));
   EXPECT_TRUE(absl::IsInvalidArgument(store_->Add(MakeRule("A B")).status()));
   Rule rule = MakeRule("b");
-  rule.user = "no-such-user-here";
+  rule.user = {{"no-such-user-here", std::nullopt}};
   EXPECT_TRUE(absl::IsInvalidArgument(store_->Add(rule).status()));
   EXPECT_EQ(Names(), (Names_{"a", "admins"}));
 }
@@ -212,8 +212,8 @@ TEST_F(RuleStoreTest, UsersBecomeIds) {
   dir_.Write("etc/a.toml", TextOf("a", "deny", "user = \"root\"\n") +
                                TextOf("b", "deny", "user = 1234\n"));
   ASSERT_TRUE(store_->Load().ok());
-  EXPECT_EQ(store_->Find("a")->rule.user_id, 0u);
-  EXPECT_EQ(store_->Find("b")->rule.user_id, 1234u);
+  EXPECT_EQ(store_->Find("a")->rule.user.at(0).id, 0u);
+  EXPECT_EQ(store_->Find("b")->rule.user.at(0).id, 1234u);
 }
 
 TEST_F(RuleStoreTest, UnknownUserIsNamedWithItsFile) {

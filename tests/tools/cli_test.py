@@ -166,16 +166,19 @@ class Policies(CliTest):
         out = self.run_cli(
             "allow", "/usr/bin/env", "--to", "192.0.2.0/24", "--to", "lan",
             "--port", "443,8000-9000", "--proto", "tcp", "--proto", "17",
-            "--user", "alice", "--priority", "-5", "--name", "n", "--comment",
-            "why").stdout
+            "--user", "alice", "--not-user", "bob", "--not-to", "10.0.0.1",
+            "--not-port", "8080", "--interface", "wg*", "--priority", "-5",
+            "--name", "n", "--comment", "why").stdout
         self.assertEqual(self.api.bodies("POST", "/v1/rules"), [{
             "name": "n", "policy": "allow", "app": "/usr/bin/env",
             "to": ["192.0.2.0/24", "lan"], "port": [443, "8000-9000"],
-            "protocol": ["tcp", 17], "user": "alice", "priority": -5,
-            "description": "why"}])
+            "protocol": ["tcp", 17], "user": ["alice"],
+            "not_user": ["bob"], "not_to": ["10.0.0.1"], "not_port": [8080],
+            "interface": ["wg*"], "priority": -5, "description": "why"}])
         self.assertEqual(
             out, "added n: allow /usr/bin/env to 192.0.2.0/24, lan port 443, "
-            "8000-9000 protocol tcp, 17 user alice priority -5\n")
+            "8000-9000 protocol tcp, 17 user alice not user bob not to "
+            "10.0.0.1 not port 8080 interface wg* priority -5\n")
 
     def test_each_policy(self):
         self.api.answer("POST", "/v1/rules", lambda body: (201, json.loads(
@@ -241,7 +244,7 @@ class Rules(CliTest):
         self.assertTrue(out.startswith(
             "# /etc/sallyport/rules.d/b.toml (read only)\n"
             "[[rule]]\n"), out)
-        self.assertIn('description = "say \\"why\\""\n', out)
+        self.assertIn("description = 'say \"why\"'\n", out)
 
     def test_remove_goes_on_after_a_refusal(self):
         self.api.answer("DELETE", "/v1/rules/b", {"removed": "b"})

@@ -51,7 +51,7 @@ TEST(RuleToml, WhatOnlyTheApiShowsAndDefaultsAreLeftOut) {
 }
 
 TEST(RuleToml, DeleteIsEscapedAsTomlWants) {
-  EXPECT_NE(RuleToToml(Json{{"name", "a\x7f"}}).find("\"a\\u007f\""),
+  EXPECT_NE(RuleToToml(Json{{"name", "a\x7f"}}).find("\"a\\u007F\""),
             std::string::npos);
 }
 

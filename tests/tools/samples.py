@@ -62,9 +62,9 @@ version = 1
 name        = "curl-web"
 policy      = "allow"
 app         = "/usr/bin/curl"
-to          = ["192.0.2.0/24","lan"]
-port        = [443,"8000-9000"]
-protocol    = ["tcp"]
+to          = ["192.0.2.0/24", "lan"]
+port        = [443, "8000-9000"]
+protocol    = "tcp"
 priority    = 5
 
 [[rule]]
@@ -72,7 +72,7 @@ name        = "no-wget"
 policy      = "deny"
 app         = "/usr/bin/wget"
 enabled     = false
-description = "say \\"why\\""
+description = 'say "why"'
 """
 
 
