@@ -4,6 +4,7 @@
 //     a shuffled order (the caches are then as cold as R rules make them).
 //   MatchByPort: R rules of one app, everywhere, each with its own port.
 //   Baseline: the loop around them, without Match.
+//   RateLimiter, Schedule: what a rule with `rate` or `during` adds.
 
 #include <benchmark/benchmark.h>
 
@@ -15,9 +16,11 @@
 #include <vector>
 
 #include "rules/judge.h"
+#include "rules/rate_limiter.h"
 #include "rules/rule_fields.h"
 #include "rules/rule_table.h"
 #include "rules/rule_text.h"
+#include "rules/schedule.h"
 
 namespace sallyport {
 namespace {
@@ -314,6 +317,52 @@ void BM_Parse(benchmark::State& state) {
 }
 BENCHMARK(BM_Parse)->ArgName("rules")->Arg(10)->Arg(1'000)->Arg(100'000)->Unit(
     benchmark::kMillisecond);
+
+// Each thread an app of its own (apps:1), or all the same (apps:0).
+void BM_RateLimiterTake(benchmark::State& state) {
+  static RateLimiter limiter({1'000'000, RateUnit::kSecond, 1'000'000});
+  const uint64_t app =
+      state.range(0) == 0 ? 1 : static_cast<uint64_t>(state.thread_index()) + 2;
+  int64_t now_ns = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(limiter.Take(app, now_ns));
+    now_ns += 1000;
+  }
+}
+BENCHMARK(BM_RateLimiterTake)
+    ->ArgName("apps")
+    ->Arg(0)
+    ->Arg(1)
+    ->Threads(1)
+    ->Threads(2);
+
+void BM_ScheduleActiveAt(benchmark::State& state) {
+  const auto schedule =
+      Schedule::Parse("mon-fri 09:00-12:00,13:00-17:00, sat 10:00-14:00");
+  absl::TimeZone zone;
+  if (!absl::LoadTimeZone("Europe/Berlin", &zone)) {
+    state.SkipWithError("no time zone data");
+  }
+  absl::Time time = absl::FromUnixSeconds(1'800'000'000);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(schedule->ActiveAt(time, zone));
+    time += absl::Minutes(1);
+  }
+}
+BENCHMARK(BM_ScheduleActiveAt);
+
+void BM_ScheduleNextChange(benchmark::State& state) {
+  const auto schedule = Schedule::Parse("sun 23:59-24:00");
+  absl::TimeZone zone;
+  if (!absl::LoadTimeZone("Europe/Berlin", &zone)) {
+    state.SkipWithError("no time zone data");
+  }
+  absl::Time time = absl::FromUnixSeconds(1'800'000'000);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(time = schedule->NextChange(time, zone));
+  }
+}
+BENCHMARK(BM_ScheduleNextChange)->Iterations(10'000);
 
 }  // namespace
 }  // namespace sallyport

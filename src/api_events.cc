@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "rules/text_util.h"
+#include "rules/time_text.h"
 #include "src/api_handlers.h"
 #include "src/api_json.h"
 #include "src/event_feed.h"
@@ -13,8 +14,6 @@
 
 namespace sallyport {
 namespace {
-
-constexpr int64_t kMaxSinceNumber = 1'000'000'000;  // of any unit
 
 std::string Parameter(const ApiRequest& request, const char* name) {
   const auto found = request.query.find(name);
@@ -93,27 +92,11 @@ class EventStream : public ApiStream {
 }  // namespace
 
 absl::StatusOr<absl::Time> ParseSince(std::string_view text, absl::Time now) {
-  absl::Time moment;
-  std::string error;
-  if (absl::ParseTime(absl::RFC3339_full, ToAbsl(text), &moment, &error)) {
-    return moment;
-  }
   if (text.empty()) return FieldError("since", "is empty");
-  constexpr std::pair<char, int64_t> kUnits[] = {
-      {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86'400}};
-  for (const auto& [letter, seconds] : kUnits) {
-    const std::string_view digits = text.substr(0, text.size() - 1);
-    int64_t number = 0;
-    if (digits.empty() || text.back() != letter ||
-        digits.find_first_not_of("0123456789") != digits.npos ||
-        !absl::SimpleAtoi(ToAbsl(digits), &number) ||
-        number > kMaxSinceNumber) {
-      continue;
-    }
-    return now - absl::Seconds(seconds * number);
-  }
+  if (const auto moment = ParseRfc3339(text); moment.ok()) return *moment;
+  if (const auto ago = ParseDuration(text); ago.ok()) return now - *ago;
   return FieldError("since", Concat(QuoteForMessage(text),
-                                    " is no time; write 30s, 5m, 2h, 7d or "
+                                    " is no time; write 30s, 5m, 1h30m, 7d or "
                                     "2026-01-31T12:00:00Z"));
 }
 

@@ -33,7 +33,7 @@ ApiResponse HandleViolations(const ApiContext&, const ApiRequest&);
 ApiResponse HandleEvents(const ApiContext&, const ApiRequest&);
 ApiResponse HandleStats(const ApiContext&, const ApiRequest&);
 
-// "30s", "5m", "2h", "7d" before `now`, or a moment (RFC 3339).
+// A duration before `now` ("5m", "1h30m"), or a moment (RFC 3339).
 absl::StatusOr<absl::Time> ParseSince(std::string_view text, absl::Time now);
 
 }  // namespace sallyport

@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <new>
 
+#include "rules/rate_limiter.h"
 #include "rules/rule_table.h"
+#include "rules/schedule.h"
 #include "tests/rules/rules_testing.h"
 
 namespace {
@@ -117,6 +119,23 @@ TEST(Allocation, MatchJudgeEnterAndLeaveAllocateNothing) {
   }
   EXPECT_EQ(allocations, before);
   EXPECT_GT(denied, 0u);
+}
+
+TEST(Allocation, RatesAndSchedulesAllocateNothing) {
+  RateLimiter limiter({10, RateUnit::kSecond, 10}, 16);
+  const auto schedule = Schedule::Parse("mon-fri 09:00-17:00, sat");
+  const absl::TimeZone zone = absl::LocalTimeZone();
+  absl::Time time = absl::FromUnixSeconds(1'700'000'000);
+  schedule->NextChange(time, zone);  // the zone is loaded now
+  size_t taken = 0;
+  const size_t before = allocations;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    taken += limiter.Take(i % 40, static_cast<int64_t>(i) * 1'000'000);
+    taken += schedule->ActiveAt(time, zone);
+    time = schedule->NextChange(time, zone);
+  }
+  EXPECT_EQ(allocations, before);
+  EXPECT_GT(taken, 0u);
 }
 
 }  // namespace
