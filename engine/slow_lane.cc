@@ -115,6 +115,7 @@ void SlowLane::Judge(Resolver& resolver, RuleTable::Reader& reader,
     // A file can't be read, a device is gone: we failed the packet.
     judgement = FailureJudgement(policy->settings, fail_policy_.Apply());
   }
+  CountFlow(*policy, ownership, MonotonicNs(), &judgement);
   DecisionRecord record = MakeRecord(packet, *policy, judgement,
                                      std::move(ownership), Stage::kSlow);
   std::move(packet.duty).AnswerNow(judgement.decision.verdict);

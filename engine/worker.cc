@@ -79,11 +79,12 @@ void Worker::HandlePacket(const QueuedPacket& queued,
     ToSlowLane(std::move(packet), policy, std::move(ownership));
     return;
   }
-  const Judgement judgement = Judge(policy, packet.flow, ownership);
+  Judgement judgement = Judge(policy, packet.flow, ownership);
   if (judgement.needs != 0) {
     ToSlowLane(std::move(packet), policy, std::move(ownership));
     return;
   }
+  CountFlow(policy, ownership, received_ns, &judgement);
   Decide(std::move(packet), policy, judgement, std::move(ownership));
 }
 

@@ -90,6 +90,7 @@ Needs BestRule::needs() const {
 }
 
 void DestinationIndex::Build(std::span<const Rule> rules,
+                             std::span<const Mismatch> asleep,
                              std::span<const uint32_t> bucket_of,
                              uint32_t bucket_count) {
   rules_ = rules;
@@ -97,7 +98,7 @@ void DestinationIndex::Build(std::span<const Rule> rules,
   std::vector<Pending> pending;
   pending.reserve(rules.size());
   for (uint32_t rank = 0; rank < rules.size(); ++rank) {
-    if (!rules[rank].enabled) continue;
+    if (asleep[rank] != Mismatch::kNone) continue;
     AddRule(rules[rank], rank, bucket_of[rank], &pending);
   }
   std::sort(

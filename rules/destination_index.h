@@ -54,9 +54,9 @@ struct BestRule {
 class DestinationIndex {
  public:
   // `rules` are in order of precedence and outlive the index; `bucket_of[i]`
-  // is the bucket of rules[i].
-  void Build(std::span<const Rule> rules, std::span<const uint32_t> bucket_of,
-             uint32_t bucket_count);
+  // is the bucket of rules[i]. Those that are asleep are left out.
+  void Build(std::span<const Rule> rules, std::span<const Mismatch> asleep,
+             std::span<const uint32_t> bucket_of, uint32_t bucket_count);
 
   // Improves `best` by the rules of `bucket`. `by_path`: the bucket is for a
   // path or glob, not for "any".

@@ -29,6 +29,11 @@ std::string Alternatives(const std::vector<T>& values, ToText to_text) {
   return Concat(absl::StrJoin(texts, ", "), " or ", last);
 }
 
+std::string ExpiryText(const Rule& rule) {
+  return absl::FormatTime(absl::RFC3339_sec, *rule.expires,
+                          absl::LocalTimeZone());
+}
+
 std::string RuleUserText(const RuleUser& user) {
   const std::string id = user.id.has_value() ? Concat(*user.id) : "unknown";
   return id == user.text ? id : Concat(id, " (", user.text, ")");
@@ -45,6 +50,10 @@ std::string WhyNot(const Rule& rule, Mismatch mismatch, const Subject& subject,
       return "";
     case Mismatch::kDisabled:
       return "disabled";
+    case Mismatch::kExpired:
+      return Concat("it has expired, at ", ExpiryText(rule));
+    case Mismatch::kNotDuring:
+      return Concat("it is for ", rule.during->ToString(), " only");
     case Mismatch::kDirection:
       return "it is for outbound flows";
     case Mismatch::kDestination:
@@ -153,7 +162,10 @@ Explanation Explain(const PolicySnapshot& policy, const Subject& subject,
       continue;
     }
     const Rule& rule = rules.rules()[i];
-    const Mismatch mismatch = CheckRule(rule, rules.ByPath(i), subject, flow);
+    Mismatch mismatch = rules.asleep(i);
+    if (mismatch == Mismatch::kNone) {
+      mismatch = CheckRule(rule, rules.ByPath(i), subject, flow);
+    }
     explanation.losers.push_back(
         {i, mismatch == Mismatch::kNone
                 ? LowerThan(rule, rules.rules()[explanation.winner])

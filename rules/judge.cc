@@ -117,4 +117,21 @@ Judgement Judge(const PolicySnapshot& policy, const Flow& flow,
   return strictest;
 }
 
+void CountFlow(const PolicySnapshot& policy, const Ownership& ownership,
+               int64_t now_ns, Judgement* judgement) {
+  Decision& decision = judgement->decision;
+  if (decision.rule == kNoRule || decision.judged != Verdict::kAllow) return;
+  RateLimiter* limiter = policy.rules->limiter(decision.rule);
+  if (limiter == nullptr) return;
+  uint64_t app_key = 1;  // all whose program was not found are one
+  if (judgement->decisive_owner < ownership.owners.size()) {
+    const App* app = ownership.owners[judgement->decisive_owner]->app.get();
+    if (app != nullptr) app_key = HashAppPath(app->path) | 1;
+  }
+  if (limiter->Take(app_key, now_ns)) return;
+  decision.judged = Verdict::kDeny;
+  decision.reason = Reason::kRate;
+  if (decision.mode != Mode::kMonitor) decision.verdict = Verdict::kDeny;
+}
+
 }  // namespace sallyport

@@ -51,6 +51,13 @@ struct Judgement {
 Judgement Judge(const PolicySnapshot& policy, const Flow& flow,
                 const Ownership& ownership);
 
+// Counts the flow against the `rate` of the rule that allows it; where that is
+// used up, the judgement becomes deny, Reason::kRate. For packets, once each,
+// after nothing is needed any more; not for what is only asked (explain) or was
+// allowed before. `now_ns` is MonotonicNs. Lock-free.
+void CountFlow(const PolicySnapshot& policy, const Ownership& ownership,
+               int64_t now_ns, Judgement* judgement);
+
 // The same for one owner: what Judge and Explain are made of.
 Judgement JudgeSubject(const PolicySnapshot& policy, const Flow& flow,
                        const Subject& subject);

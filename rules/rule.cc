@@ -177,6 +177,9 @@ absl::Status ValidateRule(const Rule& rule) {
         CheckPorts(rule, "not_port", rule.not_port), CheckTexts(rule)}) {
     if (!status.ok()) return status;
   }
+  if (rule.rate.has_value() && rule.policy != RulePolicy::kAllow) {
+    return Wrong("rate", "only rules that allow have one");
+  }
   if (rule.direction != Direction::kOut) {
     return Wrong("direction", "only \"out\" is enforced");
   }

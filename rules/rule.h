@@ -12,8 +12,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "rules/address.h"
 #include "rules/flow.h"
+#include "rules/rate_limiter.h"
+#include "rules/schedule.h"
 
 namespace sallyport {
 
@@ -69,12 +72,19 @@ struct Rule {
   std::vector<PortRange> not_port;
   std::vector<uint8_t> protocol;       // empty: every protocol
   std::vector<std::string> interface;  // empty: every device
+  std::optional<Schedule> during;      // missing: always
+  std::optional<absl::Time> expires;   // whole seconds
+  std::optional<Rate> rate;            // flows beyond it are denied
   Direction direction = Direction::kOut;
   int32_t priority = 0;
   bool enabled = true;
   bool log = true;
   std::string description;
-  std::string origin;  // file it came from; not part of its text
+  // Not part of its text: the file it came from, and the moment on
+  // CLOCK_BOOTTIME at which a rule ends that was made for a while (CASES F19:
+  // then `expires` is only what a later run goes by).
+  std::string origin;
+  std::optional<int64_t> ends_at_boot_ns;
   bool operator==(const Rule&) const = default;
 };
 

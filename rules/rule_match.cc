@@ -120,7 +120,6 @@ Mismatch CheckFurther(const Rule& rule, const Subject& subject,
 
 Mismatch CheckRule(const Rule& rule, bool by_path, const Subject& subject,
                    const Flow& flow) {
-  if (!rule.enabled) return Mismatch::kDisabled;
   if (rule.direction != flow.direction) return Mismatch::kDirection;
   if (!rule.to.empty() && !InAny(rule.to, flow.dst)) {
     return Mismatch::kDestination;

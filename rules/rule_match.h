@@ -22,6 +22,8 @@ struct Subject {
 enum class Mismatch : uint8_t {
   kNone,  // the rule applies
   kDisabled,
+  kExpired,
+  kNotDuring,
   kDirection,
   kDestination,
   kProtocol,
@@ -50,6 +52,8 @@ inline constexpr size_t kNeedCount = 2;  // bits of Need
 using Needs = uint8_t;
 Needs NeedOf(Mismatch mismatch);  // 0: the mismatch is for good
 
+// Whether the rule is awake (disabled, expired, outside its hours) is not asked
+// here: RuleSet::asleep tells.
 // `by_path`: rule.app is a path or glob, not "any".
 // REQUIRES: rule.app matches subject.app, so that is not null if `by_path`
 Mismatch CheckRule(const Rule& rule, bool by_path, const Subject& subject,

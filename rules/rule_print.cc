@@ -58,6 +58,9 @@ std::string ValueText(const FieldValue& value) {
   if (const auto* boolean = std::get_if<bool>(&value)) {
     return *boolean ? "true" : "false";
   }
+  if (const auto* time = std::get_if<absl::Time>(&value)) {
+    return FieldTimeText(*time);
+  }
   return TomlString(std::get<std::string>(value));
 }
 

@@ -10,14 +10,15 @@
 #include "rules/app_pattern.h"
 #include "rules/rule_fields.h"
 #include "rules/text_util.h"
+#include "rules/time_text.h"
 
 namespace sallyport {
 namespace {
 
 // Words of the format that this version does not know: better named than
 // taken for a slip of the finger.
-constexpr std::string_view kLaterFields[] = {
-    "parent", "group", "cmdline", "during", "expires", "lifetime", "rate"};
+constexpr std::string_view kLaterFields[] = {"parent", "group", "cmdline",
+                                             "lifetime"};
 
 absl::Status Wrong(const std::string& what) {
   return absl::InvalidArgumentError(what);
@@ -28,6 +29,7 @@ absl::Status WrongType(std::string_view wanted, const FieldValue& value) {
     const char* operator()(const std::string&) const { return "a string"; }
     const char* operator()(int64_t) const { return "a number"; }
     const char* operator()(bool) const { return "a boolean"; }
+    const char* operator()(absl::Time) const { return "a date with time"; }
     const char* operator()(const OtherValue& other) const { return other.kind; }
   };
   return Wrong(Concat("must be ", wanted, ", not ", std::visit(Kind(), value)));
@@ -179,6 +181,51 @@ std::vector<FieldValue> WritePriority(const Rule& rule) {
   return {int64_t{rule.priority}};
 }
 
+absl::Status ReadDuring(const FieldValue& value, Rule* rule) {
+  const absl::StatusOr<std::string> text = TextOf(value);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<Schedule> schedule = Schedule::Parse(*text);
+  if (schedule.ok()) rule->during = *std::move(schedule);
+  return schedule.status();
+}
+std::vector<FieldValue> WriteDuring(const Rule& rule) {
+  if (!rule.during.has_value()) return {};
+  return {rule.during->ToString()};
+}
+
+// A date and time of TOML's, or the same as a text. Whole seconds: what is
+// shown can be put back.
+absl::Status ReadExpires(const FieldValue& value, Rule* rule) {
+  absl::StatusOr<absl::Time> time = absl::InfinitePast();
+  if (const auto* moment = std::get_if<absl::Time>(&value)) {
+    time = *moment;
+  } else if (const auto* text = std::get_if<std::string>(&value)) {
+    time = ParseRfc3339(*text);
+  } else {
+    time = WrongType("a time such as 2026-12-31T18:00:00Z", value);
+  }
+  if (!time.ok()) return time.status();
+  rule->expires = absl::FromUnixSeconds(absl::ToUnixSeconds(*time));
+  rule->ends_at_boot_ns.reset();
+  return absl::OkStatus();
+}
+std::vector<FieldValue> WriteExpires(const Rule& rule) {
+  if (!rule.expires.has_value()) return {};
+  return {*rule.expires};
+}
+
+absl::Status ReadRate(const FieldValue& value, Rule* rule) {
+  const absl::StatusOr<std::string> text = TextOf(value);
+  if (!text.ok()) return text.status();
+  const absl::StatusOr<Rate> rate = ParseRate(*text);
+  if (rate.ok()) rule->rate = *rate;
+  return rate.status();
+}
+std::vector<FieldValue> WriteRate(const Rule& rule) {
+  if (!rule.rate.has_value()) return {};
+  return {RateToString(*rule.rate)};
+}
+
 template <auto kMember>
 void Clear(Rule* rule) {
   rule->*kMember = Rule().*kMember;
@@ -214,6 +261,11 @@ constexpr RuleField kFields[] = {
      WriteList<&Rule::protocol, ProtocolValue>, Clear<&Rule::protocol>},
     {"interface", kList, kOptional, ReadInterface,
      WriteList<&Rule::interface, TextValue>, Clear<&Rule::interface>},
+    {"during", kScalar, kOptional, ReadDuring, WriteDuring,
+     Clear<&Rule::during>},
+    {"expires", kScalar, kOptional, ReadExpires, WriteExpires,
+     Clear<&Rule::expires>},
+    {"rate", kScalar, kOptional, ReadRate, WriteRate, Clear<&Rule::rate>},
     {"direction", kScalar, kOptional, ReadDirection, WriteDirection,
      Clear<&Rule::direction>},
     {"priority", kScalar, kOptional, ReadPriority, WritePriority,
@@ -250,6 +302,10 @@ std::string UnknownFieldMessage(std::string_view word, std::string_view name) {
     AppendTo(&message, "; did you mean '", *nearest, "'?");
   }
   return message;
+}
+
+std::string FieldTimeText(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", time, absl::UTCTimeZone());
 }
 
 bool IsDefault(const RuleField& field, const Rule& rule) {

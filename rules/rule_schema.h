@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "rules/rule.h"
 
 namespace sallyport {
@@ -24,7 +25,8 @@ struct OtherValue {
   bool operator==(const OtherValue&) const = default;
 };
 // A scalar, or one element of a list.
-using FieldValue = std::variant<std::string, int64_t, bool, OtherValue>;
+using FieldValue =
+    std::variant<std::string, int64_t, bool, absl::Time, OtherValue>;
 
 struct RuleField {
   std::string_view name;
@@ -48,6 +50,9 @@ const RuleField* FindRuleField(std::string_view name);  // null: unknown
 // "unknown key 'nam'; did you mean 'name'?"; `word` is what the reader calls a
 // field.
 std::string UnknownFieldMessage(std::string_view word, std::string_view name);
+
+// "2026-12-31T18:00:00Z": a moment in JSON as a text, in TOML without quotes.
+std::string FieldTimeText(absl::Time time);
 
 // True if the field has the value that it has where it is not written.
 bool IsDefault(const RuleField& field, const Rule& rule);

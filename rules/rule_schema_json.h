@@ -40,6 +40,8 @@ Json FieldToJson(const RuleField& field, const Rule& rule) {
       list.push_back(*number);
     } else if (const auto* boolean = std::get_if<bool>(&value)) {
       list.push_back(*boolean);
+    } else if (const auto* time = std::get_if<absl::Time>(&value)) {
+      list.push_back(FieldTimeText(*time));
     }
   }
   if (field.is_list) return list;

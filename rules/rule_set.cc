@@ -56,10 +56,29 @@ absl::Status CheckRules(const std::vector<Rule>& rules) {
   return absl::OkStatus();
 }
 
+// kNone if the rule is awake; `change` becomes the moment at which that ends.
+Mismatch AsleepAt(const Rule& rule, const Moment& moment, absl::Time* change) {
+  if (!rule.enabled) return Mismatch::kDisabled;
+  if (rule.expires.has_value()) {
+    const absl::Time end =
+        rule.ends_at_boot_ns.has_value()
+            ? moment.time +
+                  absl::Nanoseconds(*rule.ends_at_boot_ns - moment.boot_ns)
+            : *rule.expires;
+    if (end <= moment.time) return Mismatch::kExpired;
+    *change = end;
+  }
+  if (!rule.during.has_value()) return Mismatch::kNone;
+  *change =
+      std::min(*change, rule.during->NextChange(moment.time, moment.zone));
+  return rule.during->ActiveAt(moment.time, moment.zone) ? Mismatch::kNone
+                                                         : Mismatch::kNotDuring;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const RuleSet>> RuleSet::Build(
-    std::vector<Rule> rules) {
+    std::vector<Rule> rules, const Moment& moment, const RuleSet* before) {
   const absl::Status status = CheckRules(rules);
   if (!status.ok()) return status;
 
@@ -82,14 +101,61 @@ absl::StatusOr<std::shared_ptr<const RuleSet>> RuleSet::Build(
   set->heads_.reserve(rules.size());
   set->bucket_of_.reserve(rules.size());
   for (uint32_t i : order) {
-    set->heads_.push_back({rules[i].priority, rules[i].policy, rules[i].log});
+    set->heads_.push_back(
+        {rules[i].priority, rules[i].policy, rules[i].log, nullptr});
     set->bucket_of_.push_back(set->apps_.Add(rules[i].app, patterns[i]));
     set->rules_.push_back(std::move(rules[i]));
   }
   set->apps_.Finish();
-  set->destinations_.Build(set->rules_, set->bucket_of_,
+  if (before != nullptr) set->GoOnFrom(*before);
+  set->MakeLimiters();
+  set->FallAsleep(moment);
+  set->destinations_.Build(set->rules_, set->asleep_, set->bucket_of_,
                            set->apps_.bucket_count());
   return std::shared_ptr<const RuleSet>(std::move(set));
+}
+
+void RuleSet::GoOnFrom(const RuleSet& before) {
+  absl::flat_hash_map<std::string_view, int64_t> deadlines;
+  for (const Rule& rule : before.rules_) {
+    if (rule.ends_at_boot_ns.has_value()) {
+      deadlines.emplace(rule.name, *rule.ends_at_boot_ns);
+    }
+  }
+  for (Rule& rule : rules_) {
+    // Who sets another `expires` says so by a deadline of its own, or none.
+    const auto found = deadlines.find(rule.name);
+    if (found == deadlines.end() || rule.ends_at_boot_ns.has_value()) continue;
+    const auto& old = *std::ranges::find(before.rules_, rule.name, &Rule::name);
+    if (rule.expires == old.expires) rule.ends_at_boot_ns = found->second;
+  }
+  for (const Rule& rule : rules_) {
+    const auto found = before.limiters_.find(rule.name);
+    if (rule.rate.has_value() && found != before.limiters_.end() &&
+        found->second->rate() == *rule.rate) {
+      limiters_.insert(*found);
+    }
+  }
+}
+
+void RuleSet::MakeLimiters() {
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    if (!rules_[i].rate.has_value()) continue;
+    std::shared_ptr<RateLimiter>& limiter = limiters_[rules_[i].name];
+    if (limiter == nullptr) {
+      limiter = std::make_shared<RateLimiter>(*rules_[i].rate);
+    }
+    heads_[i].limiter = limiter.get();
+  }
+}
+
+void RuleSet::FallAsleep(const Moment& moment) {
+  asleep_.reserve(rules_.size());
+  for (const Rule& rule : rules_) {
+    absl::Time change = absl::InfiniteFuture();
+    asleep_.push_back(AsleepAt(rule, moment, &change));
+    next_change_ = std::min(next_change_, change);
+  }
 }
 
 std::vector<uint32_t> RuleSet::RulesAbout(const App* app) const {

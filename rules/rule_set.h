@@ -21,7 +21,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "rules/app_index.h"
 #include "rules/destination_index.h"
 #include "rules/flow.h"
@@ -30,6 +32,14 @@
 #include "rules/rule_match.h"
 
 namespace sallyport {
+
+// When a set is built: rules that have expired or are outside their hours are
+// listed, but do not match.
+struct Moment {
+  absl::Time time = absl::UnixEpoch();
+  absl::TimeZone zone = absl::UTCTimeZone();
+  int64_t boot_ns = 0;  // CLOCK_BOOTTIME
+};
 
 struct MatchResult {
   uint32_t rule = UINT32_MAX;  // index into rules(), kNoRule if none matched
@@ -40,11 +50,20 @@ struct MatchResult {
 
 class RuleSet {
  public:
-  // Takes the rules in any order; disabled ones are kept for listing but never
-  // match. Errors: InvalidArgument (duplicate name, rule invalid),
-  // ResourceExhausted (more than kMaxRules).
+  // Takes the rules in any order; those that are disabled or asleep at `moment`
+  // are kept for listing but never match. Rules that stand in `before` too go
+  // on with their buckets (`rate`) and deadlines. Errors: InvalidArgument
+  // (duplicate name, rule invalid), ResourceExhausted (more than kMaxRules).
   static absl::StatusOr<std::shared_ptr<const RuleSet>> Build(
-      std::vector<Rule> rules);
+      std::vector<Rule> rules, const Moment& moment = {},
+      const RuleSet* before = nullptr);
+
+  // The moment at which another set has to be built of the same rules, since
+  // one expires or its hours begin or end; InfiniteFuture if never.
+  absl::Time next_change() const { return next_change_; }
+  // kNone, kDisabled, kExpired or kNotDuring.
+  // REQUIRES: index < rules().size()
+  Mismatch asleep(uint32_t index) const { return asleep_[index]; }
 
   MatchResult Match(const Subject& subject, const Flow& flow) const;
 
@@ -56,6 +75,8 @@ class RuleSet {
   RulePolicy policy(uint32_t index) const { return heads_[index].policy; }
   bool log(uint32_t index) const { return heads_[index].log; }
   int32_t priority(uint32_t index) const { return heads_[index].priority; }
+  // What counts the flows of a rule with `rate`; null: it has none.
+  RateLimiter* limiter(uint32_t index) const { return heads_[index].limiter; }
 
   // True if rules()[index] names its apps by path or glob, not "any".
   // REQUIRES: index < rules().size()
@@ -73,14 +94,23 @@ class RuleSet {
     int32_t priority;
     RulePolicy policy;
     bool log;
+    RateLimiter* limiter;  // limiters_ has it
   };
 
   RuleSet() = default;
+  void GoOnFrom(const RuleSet& before);
+  void MakeLimiters();
+  void FallAsleep(const Moment& moment);
 
   // Constant after Build. Parallel, in order of precedence.
   std::vector<Rule> rules_;
   std::vector<Head> heads_;
   std::vector<uint32_t> bucket_of_;  // in apps_
+  std::vector<Mismatch> asleep_;
+  absl::Time next_change_ = absl::InfiniteFuture();
+  // Shared with the sets before and after, so that a change of other rules
+  // fills nobody's bucket.
+  absl::flat_hash_map<std::string, std::shared_ptr<RateLimiter>> limiters_;
   AppIndex apps_;
   DestinationIndex destinations_;  // borrows rules_
 };

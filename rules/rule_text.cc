@@ -16,6 +16,18 @@ namespace {
 
 constexpr int64_t kVersion = 1;
 
+// Without an offset it means another moment on every machine.
+FieldValue MomentOf(const toml::date_time& moment) {
+  if (!moment.offset.has_value()) {
+    return OtherValue{"a time without Z or an offset such as +01:00"};
+  }
+  const absl::CivilSecond civil(moment.date.year, moment.date.month,
+                                moment.date.day, moment.time.hour,
+                                moment.time.minute, moment.time.second);
+  return absl::FromCivil(civil, absl::UTCTimeZone()) -
+         absl::Minutes(moment.offset->minutes);
+}
+
 FieldValue ValueOf(const toml::node& node) {
   switch (node.type()) {
     case toml::node_type::string:
@@ -30,6 +42,8 @@ FieldValue ValueOf(const toml::node& node) {
       return OtherValue{"a list"};
     case toml::node_type::floating_point:
       return OtherValue{"a fraction"};
+    case toml::node_type::date_time:
+      return MomentOf(node.as_date_time()->get());
     default:
       return OtherValue{"a date or time"};
   }

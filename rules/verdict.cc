@@ -40,6 +40,8 @@ const char* ReasonName(Reason reason) {
       return "lockdown";
     case Reason::kMalformed:
       return "malformed";
+    case Reason::kRate:
+      return "rate";
     case Reason::kFailure:
       return "failure";
   }

@@ -21,6 +21,7 @@ enum class Reason : uint8_t {
   kUnattributed,  // no rule matched and no owner was found
   kLockdown,      // mode lockdown
   kMalformed,     // the packet could not be parsed
+  kRate,          // the rule that allows has allowed its `rate` already
   kFailure,       // our own failure (lane full, timeout): `on_failure`
 };
 

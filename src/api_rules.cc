@@ -4,8 +4,10 @@
 
 #include "rules/rule_text.h"
 #include "rules/text_util.h"
+#include "rules/time_text.h"
 #include "src/api_handlers.h"
 #include "src/api_json.h"
+#include "src/rule_clock.h"
 #include "src/rule_json.h"
 
 namespace sallyport {
@@ -30,6 +32,29 @@ void Audit(const ApiContext& context, const ApiRequest& request,
 
 std::string InWords(const Rule& rule) { return PrintJson(RuleToJson(rule)); }
 
+// The fields of a rule, and `for`: a duration, after which it ends whatever the
+// wall clock says meanwhile.
+absl::Status ApplyBody(json body, Rule* rule) {
+  const auto duration = body.find("for");
+  if (duration == body.end()) return ApplyRuleJson(body, rule);
+  if (body.contains("expires")) {
+    return FieldError("for", "either `for` or `expires`, not both");
+  }
+  if (!duration->is_string()) {
+    return FieldError("for", "must be a duration such as \"10m\"");
+  }
+  const absl::StatusOr<absl::Duration> length =
+      ParseDuration(duration->get<std::string>());
+  if (!length.ok()) return FieldError("for", MessageOf(length.status()));
+  body.erase(duration);
+  const absl::Status status = ApplyRuleJson(body, rule);
+  const Moment now = CurrentMoment();
+  rule->expires =
+      absl::FromUnixSeconds(absl::ToUnixSeconds(now.time + *length));
+  rule->ends_at_boot_ns = now.boot_ns + absl::ToInt64Nanoseconds(*length);
+  return status;
+}
+
 absl::StatusOr<Rule> RuleOfBody(const ApiRequest& request) {
   absl::StatusOr<json> body = ParseJsonObject(request.body);
   if (!body.ok()) return body.status();
@@ -37,7 +62,7 @@ absl::StatusOr<Rule> RuleOfBody(const ApiRequest& request) {
     if (!body->contains(field)) return FieldError(field, "is missing");
   }
   Rule rule;
-  if (absl::Status status = ApplyRuleJson(*body, &rule); !status.ok()) {
+  if (absl::Status status = ApplyBody(*std::move(body), &rule); !status.ok()) {
     return status;
   }
   return rule;
@@ -106,7 +131,7 @@ ApiResponse HandlePatchRule(const ApiContext& context,
   absl::StatusOr<StoredRule> patched =
       context.rules->Edit(request.name, [&](Rule* rule) {
         old = InWords(*rule);
-        return ApplyRuleJson(*body, rule);
+        return ApplyBody(*body, rule);
       });
   Audit(context, request,
         patched.ok() ? Concat("changed ", old, " to ", InWords(patched->rule))

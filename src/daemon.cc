@@ -40,6 +40,7 @@
 #include "src/namespace_lock.h"
 #include "src/policy_publisher.h"
 #include "src/rechecker.h"
+#include "src/rule_clock.h"
 #include "src/rule_store.h"
 #include "src/service.h"
 #include "src/stats.h"
@@ -130,6 +131,7 @@ class RealDaemon final : public Daemon {
   std::optional<gid_t> control_gid_;
   std::unique_ptr<ListeningSocket> socket_;
   std::unique_ptr<NamespaceLock> namespace_lock_;
+  std::unique_ptr<RuleClock> rule_clock_;
   std::unique_ptr<RuleStore> rules_;
   std::unique_ptr<PolicyPublisher> policy_;
   EventRing events_;
@@ -218,13 +220,18 @@ absl::Status RealDaemon::LoadRules() {
   options.rules_dirs = config_.rules_dirs;
   options.state_dir = config_.state_dir;
   options.builtin_loopback_rule = config_.builtin_loopback_rule;
+  auto clock = RuleClock::Open();
+  if (!clock.ok()) return clock.status();
+  rule_clock_ = *std::move(clock);
   rules_ = std::make_unique<RuleStore>(
       options, [this](std::shared_ptr<const RuleSet> rules) {
+        rule_clock_->Arm(rules->next_change());
         policy_->SetRules(std::move(rules));
       });
   if (absl::Status status = rules_->Load(); !status.ok()) {
     return absl::InvalidArgumentError(status.message());
   }
+  rule_clock_->Arm(rules_->Current()->next_change());
   policy_ = std::make_unique<PolicyPublisher>(rules_->Current(),
                                               config_.judge_settings(), [this] {
                                                 if (rechecker_ != nullptr)
@@ -377,9 +384,10 @@ ApiContext RealDaemon::MakeApiContext() {
 }
 
 absl::Status RealDaemon::Run() {
-  std::array<pollfd, 3> fds = {{{signal_fd_, POLLIN, 0},
+  std::array<pollfd, 4> fds = {{{signal_fd_, POLLIN, 0},
                                 {timer_fd_, POLLIN, 0},
-                                {dir_watch_->fd(), POLLIN, 0}}};
+                                {dir_watch_->fd(), POLLIN, 0},
+                                {rule_clock_->fd(), POLLIN, 0}}};
   for (;;) {
     if (poll(fds.data(), fds.size(), -1) < 0) {
       if (errno == EINTR) continue;
@@ -394,6 +402,9 @@ absl::Status RealDaemon::Run() {
       }
     }
     if (fds[2].revents != 0 && dir_watch_->HandleReadable()) ReloadRules();
+    if (fds[3].revents != 0 && rule_clock_->HandleReadable()) {
+      rules_->Advance();
+    }
   }
 }
 

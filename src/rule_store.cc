@@ -63,12 +63,13 @@ RuleDirectories DirectoriesOf(const RuleStoreOptions& options) {
 
 // The set of the files, or all that is wrong with them.
 absl::StatusOr<std::shared_ptr<const RuleSet>> BuildFrom(
-    RuleFiles files, bool builtin_loopback_rule) {
+    RuleFiles files, const RuleStoreOptions& options, const RuleSet* before) {
   if (!files.errors.empty()) {
     return absl::InvalidArgumentError(absl::StrJoin(files.errors, "\n"));
   }
   auto rules = RuleSet::Build(
-      WithBuiltins(std::move(files.rules), builtin_loopback_rule));
+      WithBuiltins(std::move(files.rules), options.builtin_loopback_rule),
+      options.now(), before);
   // Whatever it is, the files are to be mended.
   if (!rules.ok()) return absl::InvalidArgumentError(rules.status().message());
   return rules;
@@ -84,6 +85,11 @@ RuleStore::RuleStore(RuleStoreOptions options, OnChange on_change)
 
 RuleStore::~RuleStore() = default;
 
+absl::StatusOr<std::shared_ptr<const RuleSet>> RuleStore::BuildLocked(
+    std::vector<Rule> rules) const {
+  return RuleSet::Build(std::move(rules), options_.now(), current_.get());
+}
+
 absl::Status RuleStore::Load() {
   for (const std::string& path : {options_.state_dir, our_dir_}) {
     if (absl::Status status = MakeDirectory(path); !status.ok()) return status;
@@ -92,7 +98,7 @@ absl::Status RuleStore::Load() {
   std::lock_guard lock(mutex_);
   RuleFiles files = ReadRuleFiles(DirectoriesOf(options_));
   FileTexts texts = std::move(files.texts);
-  auto rules = BuildFrom(std::move(files), options_.builtin_loopback_rule);
+  auto rules = BuildFrom(std::move(files), options_, current_.get());
   if (!rules.ok()) return rules.status();
   current_ = *std::move(rules);
   texts_ = std::move(texts);
@@ -115,7 +121,7 @@ absl::Status RuleStore::Reload(Why why) {
     }
   }
   FileTexts texts = std::move(files.texts);
-  auto rules = BuildFrom(std::move(files), options_.builtin_loopback_rule);
+  auto rules = BuildFrom(std::move(files), options_, current_.get());
   if (!rules.ok()) {
     last_error_ = MessageOf(rules.status());
     return rules.status();
@@ -216,7 +222,7 @@ absl::Status RuleStore::SaveFileLocked(const RuleSet& rules,
 
 absl::Status RuleStore::CommitLocked(std::vector<Rule> rules,
                                      const std::string& origin) {
-  auto built = RuleSet::Build(std::move(rules));
+  auto built = BuildLocked(std::move(rules));
   if (!built.ok()) return built.status();
   if (absl::Status status = SaveFileLocked(**built, origin); !status.ok()) {
     return status;
@@ -268,7 +274,7 @@ absl::StatusOr<StoredRule> RuleStore::Add(Rule rule, bool dry_run) {
   }
   rule.origin = FreePathLocked(rule.name);
   if (dry_run) {
-    auto built = RuleSet::Build(RulesWithLocked("", &rule));
+    auto built = BuildLocked(RulesWithLocked("", &rule));
     if (!built.ok()) return built.status();
     const auto& rules = (*built)->rules();
     const auto place = std::ranges::find(rules, rule.name, &Rule::name);
@@ -324,9 +330,35 @@ absl::Status RuleStore::Remove(std::string_view name) {
                       old->rule.origin);
 }
 
+void RuleStore::Advance() {
+  std::lock_guard lock(mutex_);
+  auto built = BuildLocked(RulesWithLocked("", nullptr));
+  if (!built.ok()) {  // they were valid a moment ago
+    last_error_ = MessageOf(built.status());
+    return;
+  }
+  std::vector<std::string> expired;
+  for (uint32_t i = 0; i < (*built)->rules().size(); ++i) {
+    const Rule& rule = (*built)->rules()[i];
+    if ((*built)->asleep(i) == Mismatch::kExpired && !IsReadOnly(rule)) {
+      expired.push_back(rule.name);
+    }
+  }
+  // The end of a rule counts before its file is gone, which may take long.
+  current_ = *std::move(built);
+  on_change_(current_);
+  for (const std::string& name : expired) {
+    absl::StatusOr<StoredRule> old = FindLocked(name);
+    if (!old.ok()) continue;
+    absl::Status removed =
+        CommitLocked(RulesWithLocked(name, nullptr), old->rule.origin);
+    if (!removed.ok()) last_error_ = MessageOf(removed);
+  }
+}
+
 absl::StatusOr<size_t> CheckRuleFiles(const RuleStoreOptions& options) {
-  auto rules = BuildFrom(ReadRuleFiles(DirectoriesOf(options)),
-                         options.builtin_loopback_rule);
+  auto rules =
+      BuildFrom(ReadRuleFiles(DirectoriesOf(options)), options, nullptr);
   if (!rules.ok()) return rules.status();
   return (*rules)->rules().size();
 }

@@ -27,6 +27,7 @@
 #include "rules/rule.h"
 #include "rules/rule_set.h"
 #include "src/atomic_file.h"
+#include "src/rule_clock.h"
 #include "src/rule_files.h"
 
 namespace sallyport {
@@ -36,6 +37,8 @@ struct RuleStoreOptions {
   std::string state_dir;                // must exist; rules.d is made
   bool builtin_loopback_rule = true;
   FileWriter* writer = nullptr;  // borrowed; null: AtomicFileWriter
+  // For rules that end or have hours; called with the lock held.
+  std::function<Moment()> now = CurrentMoment;
 };
 
 // A rule of the set in force, by value.
@@ -64,6 +67,10 @@ class RuleStore {
   // file that now ends inside a rule it had whole is then an error.
   enum class Why : uint8_t { kOnEvent, kAsked };
   absl::Status Reload(Why why = Why::kOnEvent) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // When RuleSet::next_change has come, or the clock was set. Rules of ours
+  // that have expired are removed; what can't be removed stays, asleep.
+  void Advance() ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::shared_ptr<const RuleSet> Current() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::string last_error() const ABSL_LOCKS_EXCLUDED(mutex_);  // "": none
@@ -95,6 +102,8 @@ class RuleStore {
   std::vector<Rule> RulesWithLocked(std::string_view without,
                                     const Rule* with) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::shared_ptr<const RuleSet>> BuildLocked(
+      std::vector<Rule> rules) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Validates, saves the file of `origin`, then puts `rules` in force.
   absl::Status CommitLocked(std::vector<Rule> rules, const std::string& origin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

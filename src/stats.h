@@ -23,7 +23,7 @@
 namespace sallyport {
 
 inline constexpr size_t kVerdicts = 3;  // indexed by Verdict
-inline constexpr size_t kReasons = 7;   // indexed by Reason
+inline constexpr size_t kReasons = 8;   // indexed by Reason
 inline constexpr size_t kStages = 2;    // indexed by Stage
 static_assert(kReasons == static_cast<size_t>(Reason::kFailure) + 1);
 

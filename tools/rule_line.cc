@@ -19,17 +19,20 @@ Colour ColourOfPolicy(const std::string& policy) {
   return Colour::kRed;
 }
 
-// "interface wg0 not to 10.0.0.1": lists that have no column of their own.
+// "interface wg0 not to 10.0.0.1": conditions without a column of their own.
 std::string FurtherConditions(const Json& rule) {
-  constexpr std::string_view kColumns[] = {"to", "port", "protocol", "user"};
+  constexpr std::string_view kShownElsewhere[] = {
+      "name", "policy",    "app",      "to",      "port", "protocol",
+      "user", "direction", "priority", "enabled", "log",  "description"};
   std::string out;
   for (const RuleField& field : RuleFields()) {
-    if (!field.is_list ||
-        std::count(std::begin(kColumns), std::end(kColumns), field.name) != 0) {
+    const std::string pointer = Concat("/", field.name);
+    const std::string values =
+        field.is_list ? ListAt(rule, pointer) : TextAt(rule, pointer);
+    if (values.empty() || std::count(std::begin(kShownElsewhere),
+                                     std::end(kShownElsewhere), field.name)) {
       continue;
     }
-    const std::string values = ListAt(rule, Concat("/", field.name).c_str());
-    if (values.empty()) continue;
     AppendTo(&out, out.empty() ? "" : " ",
              absl::StrReplaceAll(ToAbsl(field.name), {{"_", " "}}), " ",
              values);

@@ -27,10 +27,11 @@ _sallyport() {
     --proto) COMPREPLY=($(compgen -W 'tcp udp icmp ipv6-icmp udplite sctp' \
                -- "$cur")); return ;;
     --user | --not-user) COMPREPLY=($(compgen -u -- "$cur")); return ;;
+    --for) COMPREPLY=($(compgen -W '10m 1h 8h 1d 7d' -- "$cur")); return ;;
     --interface) COMPREPLY=($(compgen -W "vpn $(cd /sys/class/net && echo *)" \
                    -- "$cur")); return ;;
     --since) COMPREPLY=($(compgen -W '60s 5m 1h 1d 7d' -- "$cur")); return ;;
-    --port | --not-port | --priority | --name | --comment | --limit) return ;;
+    --during | --rate | --until | --port | --not-port | --priority | --name | --comment | --limit) return ;;
   esac
   case $verb in
     '') COMPREPLY=($(compgen -W "$verbs $common --version" -- "$cur")) ;;
@@ -38,7 +39,7 @@ _sallyport() {
       COMPREPLY=($(compgen -W "monitor enforce lockdown $common" -- "$cur")) ;;
     allow | deny | reject | local-only)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "--to --port --proto --user --interface
+        COMPREPLY=($(compgen -W "--to --port --proto --user --interface --during --rate --for --until
           --not-to --not-port --not-user --priority --name --comment --dry-run $common" -- "$cur"))
       elif [[ $cur == */* ]]; then _filedir
       else COMPREPLY=($(compgen -c -W any -- "$cur")); fi ;;

@@ -5,6 +5,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "absl/time/clock.h"
+#include "rules/rule_schema.h"
+#include "rules/text_util.h"
+#include "rules/time_text.h"
 #include "tools/call.h"
 #include "tools/rule_line.h"
 #include "tools/session.h"
@@ -25,6 +29,10 @@ struct PolicyArgs {
   std::vector<std::string> not_to;
   std::vector<std::string> not_port;
   std::vector<std::string> not_user;
+  std::string during;
+  std::string rate;
+  std::string duration;
+  std::string until;
   int priority = 0;
   std::string name;
   std::string comment;
@@ -63,6 +71,9 @@ Json RuleOf(const std::string& policy, const std::string& app,
     if (!words->empty()) rule[field] = *words;
   }
   if (!args.not_port.empty()) rule["not_port"] = NumbersOrTexts(args.not_port);
+  if (!args.during.empty()) rule["during"] = args.during;
+  if (!args.rate.empty()) rule["rate"] = args.rate;
+  if (!args.duration.empty()) rule["for"] = args.duration;
   if (args.priority != 0) rule["priority"] = args.priority;
   if (!args.comment.empty()) rule["description"] = args.comment;
   return rule;
@@ -88,7 +99,17 @@ int RunPolicy(const Session& session, const std::string& policy,
     return kUsage;
   }
   if (!app->note.empty()) Note(app->note);
-  const Json rule = RuleOf(policy, app->app, args);
+  Json rule = RuleOf(policy, app->app, args);
+  if (!args.until.empty()) {
+    const absl::StatusOr<absl::Time> until = ParseMoment(
+        args.until, absl::Now(), absl::LocalTimeZone(), Lean::kFuture);
+    if (!until.ok()) {
+      Report(absl::InvalidArgumentError(
+          Concat("--until: ", MessageOf(until.status()))));
+      return kUsage;
+    }
+    rule["expires"] = FieldTimeText(*until);
+  }
   const int code =
       RunCall(session,
               {"POST", args.dry_run ? "/v1/rules?dry_run=1" : "/v1/rules",
@@ -123,6 +144,13 @@ void AddPolicy(CLI::App& verb, Session& session) {
   many("--not-to", args->not_to, "not there; as --to");
   many("--not-port", args->not_port, "not to this port or range");
   many("--not-user", args->not_user, "not for this user");
+  verb.add_option("--during", args->during,
+                  "only then: \"mon-fri 09:00-17:00\"");
+  verb.add_option("--rate", args->rate, "at most: \"10/second burst 20\"");
+  auto* length =
+      verb.add_option("--for", args->duration, "for a while: 10m, 1h30m, 2d");
+  verb.add_option("--until", args->until, "till then: 17:30, tomorrow 09:00")
+      ->excludes(length);
   verb.add_option("--priority", args->priority, "higher wins; default 0");
   verb.add_option("--name", args->name, "name of the rule; made if left out");
   verb.add_option("--comment", args->comment, "why this rule exists");

@@ -1,7 +1,13 @@
 """The fields of a rule, each on real packets: what it lets through, what not,
 and the name of the rule in the event."""
 
+import errno
+import os
+import time
+
+from cases import case
 from daemon import rule_text
+from kernel import wait_until
 from lab import FAR4, OTHER4, PEER4, PEER6, run
 
 
@@ -101,3 +107,57 @@ def test_keywords_of_small_scopes(lab):
     assert event['verdict']['rule'] == 'near', event
     app.udp(FAR4, 5000)
     assert daemon.wait_event(dst=FAR4)['verdict']['action'] == 'deny'
+
+
+@case('F19')
+def test_F19_a_rule_for_a_while_ends_and_its_flows_with_it(lab):
+    """Made by the CLI for two seconds: new flows pass, then not, the open flow
+    is cut, and the rule's file is gone."""
+    lab.servers.tcp(80, [PEER4])
+    app = lab.app()
+    daemon = lab.daemon(default='deny', rules='')
+    daemon.cli('allow', app.path, '--for', '2s', '--name', 'short')
+    assert 'short' in daemon.cli('rules', 'show', 'short').stdout
+    app.run(f'import socket\nheld = socket.create_connection(({PEER4!r}, 80))'
+            '\nresult = 0')
+    wait_until(lambda: daemon.get('/v1/rules')['rules'] == [] or all(
+        rule['name'] != 'short' for rule in daemon.get('/v1/rules')['rules']),
+        'the rule to end', 10)
+    assert app.run('held.settimeout(5)\n'
+                   'try: result = held.recv(1).decode()\n'
+                   'except OSError as e: result = e.errno') in (
+                       errno.ECONNABORTED, errno.ECONNRESET)
+    assert app.tcp(PEER4, 80, timeout=0.25)['errno'] != 0
+    assert not os.path.exists(f'{daemon.state_dir}/rules.d/short.toml')
+
+
+def test_rules_wake_and_sleep_by_the_clock(lab):
+    """An admin's rule that has expired, one with hours that are not now."""
+    lab.servers.tcp(80, [PEER4])
+    app = lab.app()
+    today = time.localtime().tm_wday
+    other = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'][(today + 3) % 7]
+    daemon = lab.daemon(default='deny', rules=(
+        rule_text('never', 'allow', app.path, during=other) +
+        rule_text('over', 'allow', app.path, port=80) +
+        'expires = 2020-01-01T00:00:00Z\n'))
+    check(lab, daemon, app, [(PEER4, 80, '')])
+    said = daemon.cli('explain', app.path, f'{PEER4}:80').stdout
+    assert f'it is for {other} only' in said, said
+    assert 'it has expired' in said, said
+
+
+def test_rate(lab):
+    app = lab.app()
+    daemon = lab.daemon(default='deny', rules=rule_text(
+        'few', 'allow', app.path, rate='1/hour burst 3'))
+    for port in range(5000, 5005):
+        app.udp(PEER4, port)
+        daemon.wait_event(dst=PEER4, dport=port)
+    verdicts = [daemon.wait_event(dst=PEER4, dport=port)['verdict']
+                for port in range(5000, 5005)]
+    assert [v['action'] for v in verdicts] == ['allow'] * 3 + ['deny'] * 2
+    assert verdicts[4]['reason'] == 'rate', verdicts
+    assert verdicts[4]['rule'] == 'few', verdicts
+    lab.wait_at_peer(dport=5002)
+    assert not lab.at_peer(dport=5003)

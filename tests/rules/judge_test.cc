@@ -252,5 +252,32 @@ TEST(Judge, LockdownIsNeverWiderThanEnforce) {
   }
 }
 
+TEST(Judge, BeyondItsRateAFlowIsDenied) {
+  Rule rule = MakeRule("few", RulePolicy::kAllow, "/bin/a");
+  rule.rate = Rate{1, RateUnit::kSecond, 2};
+  PolicySnapshot policy;
+  policy.rules = Built({rule});
+  policy.settings.mode = Mode::kEnforce;
+  auto process = std::make_shared<Process>();
+  process->app = std::make_shared<App>(MakeApp("/bin/a"));
+  Ownership ownership;
+  ownership.owners.push_back(process);
+  const auto verdict = [&](int64_t now_ns) {
+    Judgement judgement = Judge(policy, MakeFlow("192.0.2.1"), ownership);
+    CountFlow(policy, ownership, now_ns, &judgement);
+    return judgement.decision;
+  };
+  EXPECT_EQ(verdict(0).verdict, Verdict::kAllow);
+  EXPECT_EQ(verdict(0).verdict, Verdict::kAllow);
+  EXPECT_EQ(verdict(0).verdict, Verdict::kDeny);
+  EXPECT_EQ(verdict(0).reason, Reason::kRate);
+  EXPECT_EQ(verdict(0).rule, 0u);
+  EXPECT_EQ(verdict(1'000'000'000).verdict, Verdict::kAllow);
+  policy.settings.mode = Mode::kMonitor;
+  const Decision monitored = verdict(1'000'000'000);
+  EXPECT_EQ(monitored.verdict, Verdict::kAllow);
+  EXPECT_TRUE(monitored.would_deny());
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -375,6 +375,7 @@ TEST(RuleSetModel, ExplainsWinnerIsTheOneThatJudges) {
         EXPECT_FALSE(loser.why.empty());
         EXPECT_EQ(loser.why.starts_with("lower precedence"),
                   loser.rule > e.winner &&
+                      policy.rules->asleep(loser.rule) == Mismatch::kNone &&
                       CheckRule(policy.rules->rules()[loser.rule],
                                 policy.rules->ByPath(loser.rule), subject,
                                 flow) == Mismatch::kNone);

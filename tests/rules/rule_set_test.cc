@@ -265,5 +265,75 @@ TEST(RuleSet, RulesAboutAnAppAreThoseOfItsPathGlobsAndAny) {
   EXPECT_EQ(rules->RulesAbout(nullptr).size(), 1u);
 }
 
+constexpr int64_t kSecondNs = 1'000'000'000;
+
+Moment At(int hour, int minute, int64_t boot_s = 0) {
+  // A Monday.
+  return {absl::FromCivil(absl::CivilMinute(2026, 3, 2, hour, minute),
+                          absl::UTCTimeZone()),
+          absl::UTCTimeZone(), boot_s * kSecondNs};
+}
+
+TEST(RuleSet, HoursComeAndGo) {
+  Rule rule = MakeRule("office", RulePolicy::kAllow, "/bin/a");
+  rule.during = *Schedule::Parse("mon-fri 09:00-17:00");
+  const App app = MakeApp("/bin/a");
+  const auto early = *RuleSet::Build({rule}, At(8, 59));
+  EXPECT_EQ(Winner(*early, By(app), MakeFlow("192.0.2.1")), "");
+  EXPECT_EQ(early->asleep(0), Mismatch::kNotDuring);
+  EXPECT_EQ(early->next_change(), At(9, 0).time);
+  const auto open = *RuleSet::Build({rule}, At(9, 0));
+  EXPECT_EQ(Winner(*open, By(app), MakeFlow("192.0.2.1")), "office");
+  EXPECT_EQ(open->next_change(), At(17, 0).time);
+}
+
+TEST(RuleSet, F19_AnExpiryIsOfTheWallClockAWhileIsNot) {
+  Rule until = MakeRule("until", RulePolicy::kAllow, "/bin/a");
+  until.expires = At(10, 0).time;
+  Rule a_while = MakeRule("a-while", RulePolicy::kAllow, "/bin/b");
+  a_while.expires = At(10, 0).time;
+  a_while.ends_at_boot_ns = 3600 * kSecondNs;
+  const auto names_awake = [](const RuleSet& set) {
+    std::string names;
+    for (uint32_t i = 0; i < set.rules().size(); ++i) {
+      if (set.asleep(i) == Mismatch::kNone) names += set.rules()[i].name + " ";
+    }
+    return names;
+  };
+  const auto first = *RuleSet::Build({until, a_while}, At(9, 0, 0));
+  EXPECT_EQ(names_awake(*first), "a-while until ");
+  EXPECT_EQ(first->next_change(), At(10, 0).time);
+  // The clock is set ten years ahead after a minute: the hour goes on. The
+  // files say nothing of the deadline; the set before does.
+  a_while.ends_at_boot_ns.reset();
+  Moment ahead = At(9, 1, 60);
+  ahead.time += absl::Hours(24 * 3650);
+  const auto jumped = *RuleSet::Build({until, a_while}, ahead, first.get());
+  EXPECT_EQ(names_awake(*jumped), "a-while ");
+  EXPECT_EQ(jumped->next_change(), ahead.time + absl::Minutes(59));
+  // And ten years back: it ends all the same.
+  Moment back = At(9, 0, 3600);
+  back.time -= absl::Hours(24 * 3650);
+  const auto ended = *RuleSet::Build({until, a_while}, back, jumped.get());
+  EXPECT_EQ(names_awake(*ended), "until ");
+}
+
+TEST(RuleSet, ARateIsCountedOnAcrossSets) {
+  Rule rule = MakeRule("few", RulePolicy::kAllow, "/bin/a");
+  rule.rate = Rate{2, RateUnit::kHour, 2};
+  const auto first = Built({rule});
+  EXPECT_TRUE(first->limiter(0)->Take(7, 0));
+  const auto second = *RuleSet::Build(
+      {rule, MakeRule("other", RulePolicy::kDeny, "any")}, {}, first.get());
+  const auto index =
+      static_cast<uint32_t>(second->rules()[0].name == "few" ? 0 : 1);
+  EXPECT_TRUE(second->limiter(index)->Take(7, 0));
+  EXPECT_FALSE(second->limiter(index)->Take(7, 0));
+  EXPECT_EQ(second->limiter(1 - index), nullptr);
+  rule.rate->count = 3;
+  const auto third = *RuleSet::Build({rule}, {}, second.get());
+  EXPECT_TRUE(third->limiter(0)->Take(7, 0)) << "another rate is a new one";
+}
+
 }  // namespace
 }  // namespace sallyport

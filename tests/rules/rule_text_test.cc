@@ -30,6 +30,8 @@ port        = [443, "8000-9000", "25"]
 not_port    = "8080-8081"
 protocol    = ["tcp", 17]
 interface   = ["eth0", "wg*", "vpn"]
+during      = "mon-fri 09:00-17:00"
+expires     = 2026-12-31T18:00:00+01:00
 user        = 1000
 not_user    = ["alice", 7]
 direction   = "out"
@@ -53,6 +55,9 @@ description = "why"
             (std::vector<PortRange>{{443, 443}, {8000, 9000}, {25, 25}}));
   EXPECT_EQ(rule.protocol, (std::vector<uint8_t>{kProtoTcp, kProtoUdp}));
   EXPECT_EQ(rule.user, (std::vector<RuleUser>{{"1000", 1000u}}));
+  EXPECT_EQ(rule.during->ToString(), "mon-fri 09:00-17:00");
+  EXPECT_EQ(rule.expires, absl::FromCivil(absl::CivilHour(2026, 12, 31, 17),
+                                          absl::UTCTimeZone()));
   EXPECT_EQ(rule.not_user,
             (std::vector<RuleUser>{{"alice", std::nullopt}, {"7", 7u}}));
   EXPECT_EQ(rule.not_to, To({"192.0.2.7"}));
@@ -94,8 +99,15 @@ TEST(RuleText, ATableOfErrors) {
   } cases[] = {
       {"polcy = 1", "f:5:1: unknown key 'polcy'; did you mean 'policy'?\n"},
       {"xyzzy = 1", "f:5:1: unknown key 'xyzzy'\n"},
+      {"parent = 1",
+       "f:5:1: unknown key 'parent'; this version does not support it\n"},
       {"expires = 1",
-       "f:5:1: unknown key 'expires'; this version does not support it\n"},
+       "f:5:11: expires: must be a time such as 2026-12-31T18:00:00Z, not a "
+       "number\n"},
+      {"expires = 2026-12-31T18:00:00",
+       "f:5:11: expires: must be a time such as 2026-12-31T18:00:00Z, not a "
+       "time without Z or an offset such as +01:00\n"},
+      {"rate = '10/second'", "f:5:8: rate: only rules that allow have one\n"},
       {"to = 1", "f:5:6: to: must be a string, not a number\n"},
       {"to = []",
        "f:5:6: to: the list is empty; leave the key out for no limit\n"},
