@@ -123,8 +123,10 @@ TEST(ParseConntrackEntry, CutOffMessagesAreHarmless) {
       reinterpret_cast<const char*>(message.header()) +
           message.header()->nlmsg_len);
   for (uint32_t length = sizeof(nlmsghdr); length < whole.size(); ++length) {
-    // Its own allocation, so that a read behind its end is seen by ASan.
+    // Its own allocation, so that a read behind its end is seen by ASan; as
+    // long as messages are in a receive buffer, whose padding libmnl reads.
     std::vector<char> part(whole.begin(), whole.begin() + length);
+    part.resize(NLMSG_ALIGN(length));
     auto* header = reinterpret_cast<nlmsghdr*>(part.data());
     header->nlmsg_len = length;
     ParseConntrackEntry(header);

@@ -1,59 +1,13 @@
 // The hot path allocates nothing: every operator new of this program is
-// counted, per thread.
+// counted, per thread (allocation_count.h).
 
 #include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <new>
 
 #include "rules/rate_limiter.h"
 #include "rules/rule_table.h"
 #include "rules/schedule.h"
+#include "tests/allocation_count.h"
 #include "tests/rules/rules_testing.h"
-
-namespace {
-thread_local size_t allocations = 0;
-
-void* Allocate(size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-void* AllocateAligned(size_t size, std::align_val_t alignment) {
-  ++allocations;
-  void* memory = nullptr;
-  if (posix_memalign(&memory, static_cast<size_t>(alignment), size) != 0) {
-    std::abort();
-  }
-  return memory;
-}
-}  // namespace
-
-void* operator new(size_t size) { return Allocate(size); }
-void* operator new[](size_t size) { return Allocate(size); }
-void* operator new(size_t size, std::align_val_t alignment) {
-  return AllocateAligned(size, alignment);
-}
-void* operator new[](size_t size, std::align_val_t alignment) {
-  return AllocateAligned(size, alignment);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
 
 namespace sallyport {
 namespace {
@@ -80,9 +34,9 @@ std::vector<Rule> ManyKinds() {
 }
 
 TEST(Allocation, TheCounterCounts) {
-  const size_t before = allocations;
+  const uint64_t before = testing::AllocationsOfThisThread();
   auto something = std::make_unique<int>(1);
-  EXPECT_GT(allocations, before);
+  EXPECT_GT(testing::AllocationsOfThisThread(), before);
 }
 
 TEST(Allocation, MatchJudgeEnterAndLeaveAllocateNothing) {
@@ -109,7 +63,7 @@ TEST(Allocation, MatchJudgeEnterAndLeaveAllocateNothing) {
   const Ownership nobody;
 
   size_t denied = 0;
-  const size_t before = allocations;
+  const uint64_t before = testing::AllocationsOfThisThread();
   for (const Flow& flow : flows) {
     const PolicySnapshot& snapshot = reader.Enter();
     denied +=
@@ -117,7 +71,7 @@ TEST(Allocation, MatchJudgeEnterAndLeaveAllocateNothing) {
     denied += Judge(snapshot, flow, nobody).decision.verdict != Verdict::kAllow;
     reader.Leave();
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(testing::AllocationsOfThisThread(), before);
   EXPECT_GT(denied, 0u);
 }
 
@@ -128,13 +82,13 @@ TEST(Allocation, RatesAndSchedulesAllocateNothing) {
   absl::Time time = absl::FromUnixSeconds(1'700'000'000);
   schedule->NextChange(time, zone);  // the zone is loaded now
   size_t taken = 0;
-  const size_t before = allocations;
+  const uint64_t before = testing::AllocationsOfThisThread();
   for (uint64_t i = 0; i < 1000; ++i) {
     taken += limiter.Take(i % 40, static_cast<int64_t>(i) * 1'000'000);
     taken += schedule->ActiveAt(time, zone);
     time = schedule->NextChange(time, zone);
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(testing::AllocationsOfThisThread(), before);
   EXPECT_GT(taken, 0u);
 }
 

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/src/allocation_count.h"
+#include "tests/allocation_count.h"
 #include "tests/src/event_records.h"
 
 namespace sallyport {

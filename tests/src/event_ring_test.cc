@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/src/allocation_count.h"
+#include "tests/allocation_count.h"
 #include "tests/src/event_records.h"
 
 namespace sallyport {
