@@ -1,65 +1,45 @@
 #include "engine/netlink_conntrack.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <libmnl/libmnl.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
-#include <cstring>
 #include <vector>
 
 #include "tests/engine/flow_fakes.h"
+#include "tests/engine/netlink_message.h"
 
 namespace sallyport {
 namespace {
 
-// Written attribute by attribute, as ctnetlink_fill_info does.
-class Message {
+// As ctnetlink_fill_info writes it.
+class Message : public NetlinkMessage {
  public:
-  Message() : bytes_(1024) {
-    header_ = mnl_nlmsg_put_header(bytes_.data());
-    mnl_nlmsg_put_extra_header(header_, sizeof(nfgenmsg));
-  }
   Message& Tuple(uint16_t which, const IpAddress& src, const IpAddress& dst,
                  uint8_t protocol, uint16_t src_port, uint16_t dst_port) {
-    nlattr* tuple = mnl_attr_nest_start(header_, which);
-    nlattr* ip = mnl_attr_nest_start(header_, CTA_TUPLE_IP);
-    if (src.IsV4()) {
-      mnl_attr_put_u32(header_, CTA_IP_V4_SRC, htonl(src.v4_host_order()));
-      mnl_attr_put_u32(header_, CTA_IP_V4_DST, htonl(dst.v4_host_order()));
-    } else {
-      mnl_attr_put(header_, CTA_IP_V6_SRC, 16, src.bytes.data());
-      mnl_attr_put(header_, CTA_IP_V6_DST, 16, dst.bytes.data());
-    }
-    mnl_attr_nest_end(header_, ip);
-    nlattr* proto = mnl_attr_nest_start(header_, CTA_TUPLE_PROTO);
-    mnl_attr_put_u8(header_, CTA_PROTO_NUM, protocol);
-    if (protocol == kProtoIcmp) {
-      mnl_attr_put_u16(header_, CTA_PROTO_ICMP_ID, htons(src_port));
-      mnl_attr_put_u8(header_, CTA_PROTO_ICMP_TYPE, 8);
-      mnl_attr_put_u8(header_, CTA_PROTO_ICMP_CODE, 0);
-    } else {
-      mnl_attr_put_u16(header_, CTA_PROTO_SRC_PORT, htons(src_port));
-      mnl_attr_put_u16(header_, CTA_PROTO_DST_PORT, htons(dst_port));
-    }
-    mnl_attr_nest_end(header_, proto);
-    mnl_attr_nest_end(header_, tuple);
+    Nest(which, [&] {
+      Nest(CTA_TUPLE_IP, [&] { Addresses(src, dst); });
+      Nest(CTA_TUPLE_PROTO, [&] {
+        U8(CTA_PROTO_NUM, protocol);
+        if (protocol == kProtoIcmp) {
+          U16(CTA_PROTO_ICMP_ID, src_port);
+          U8(CTA_PROTO_ICMP_TYPE, 8).U8(CTA_PROTO_ICMP_CODE, 0);
+        } else {
+          U16(CTA_PROTO_SRC_PORT, src_port).U16(CTA_PROTO_DST_PORT, dst_port);
+        }
+      });
+    });
     return *this;
   }
-  Message& U32(uint16_t type, uint32_t value) {
-    mnl_attr_put_u32(header_, type, htonl(value));
-    return *this;
-  }
-  Message& U16(uint16_t type, uint16_t value) {
-    mnl_attr_put_u16(header_, type, htons(value));
-    return *this;
-  }
-  nlmsghdr* header() { return header_; }
 
  private:
-  std::vector<char> bytes_;
-  nlmsghdr* header_;
+  void Addresses(const IpAddress& src, const IpAddress& dst) {
+    if (src.IsV4()) {
+      U32(CTA_IP_V4_SRC, src.v4_host_order());
+      U32(CTA_IP_V4_DST, dst.v4_host_order());
+    } else {
+      Put(CTA_IP_V6_SRC, src.bytes).Put(CTA_IP_V6_DST, dst.bytes);
+    }
+  }
 };
 
 const IpAddress kA4 = IpAddress::V4(0x0a000001);
@@ -118,10 +98,7 @@ TEST(ParseConntrackEntry, NothingIsMadeOfAMessageWithoutItsTuple) {
 TEST(ParseConntrackEntry, CutOffMessagesAreHarmless) {
   Message message;
   message.Tuple(CTA_TUPLE_ORIG, kA4, kB4, kProtoTcp, 4711, 80);
-  const std::vector<char> whole(
-      reinterpret_cast<const char*>(message.header()),
-      reinterpret_cast<const char*>(message.header()) +
-          message.header()->nlmsg_len);
+  const std::vector<char> whole = message.bytes();
   for (uint32_t length = sizeof(nlmsghdr); length < whole.size(); ++length) {
     // Its own allocation, so that a read behind its end is seen by ASan; as
     // long as messages are in a receive buffer, whose padding libmnl reads.

@@ -1,35 +1,27 @@
 #include "engine/ruleset_guard.h"
 
 #include <gtest/gtest.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 
 #include <string>
 #include <vector>
 
 #include "tests/engine/flow_fakes.h"
+#include "tests/engine/netlink_message.h"
 
 namespace sallyport {
 namespace {
 
-std::vector<char> Event(uint16_t type, uint8_t family,
-                        const std::string& table) {
-  std::vector<char> bytes(512);
-  nlmsghdr* header = mnl_nlmsg_put_header(bytes.data());
-  header->nlmsg_type = static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
-  auto* generic = static_cast<nfgenmsg*>(
-      mnl_nlmsg_put_extra_header(header, sizeof(nfgenmsg)));
-  generic->nfgen_family = family;
-  mnl_attr_put_u32(header, NFTA_TABLE_FLAGS, 0);
-  mnl_attr_put_strz(header, NFTA_TABLE_NAME, table.c_str());
-  bytes.resize(header->nlmsg_len);
-  return bytes;
+std::vector<char> Event(int type, uint8_t family, const std::string& table) {
+  return NetlinkMessage(NFNL_SUBSYS_NFTABLES << 8 | type, family)
+      .U32(NFTA_TABLE_FLAGS, 0)
+      .Text(NFTA_TABLE_NAME, table)
+      .bytes();
 }
 
 TEST(RulesetGuard, F07_SeesEveryKindOfChangeOfOurTable) {
-  for (uint16_t type :
+  for (int type :
        {NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_DELCHAIN,
         NFT_MSG_NEWRULE, NFT_MSG_DELRULE, NFT_MSG_NEWSET, NFT_MSG_DELSET}) {
     EXPECT_TRUE(TouchesOurTable(Event(type, NFPROTO_INET, "sallyport")));
