@@ -11,9 +11,9 @@
 //    for kPauseReceives if that outweighs the spins that found a packet by
 //    kMaxContention: on a busy machine a spin takes away what it waits for.
 //  - for as long when a packet was there already at the first look: the queue
-//  is
-//    never empty then, and the CPU is better left to those who fill it.
-// An idle machine is not woken by it. One thread.
+//    is never empty then, and the CPU is better left to those who fill it.
+// An idle machine is not woken by it. One thread. What it asks of the machine
+// is a parameter, so that tests own the clock.
 //
 //   AdaptiveSpin spin;
 //   spin.Begin();
@@ -29,7 +29,15 @@
 
 namespace sallyport {
 
-class AdaptiveSpin {
+// The real machine. Both are static: nothing is paid for the parameter.
+struct ThisCpu {
+  static int64_t NowNs() { return MonotonicNs(); }
+  // Lets somebody else run who waits for this CPU.
+  static void Yield() { sched_yield(); }
+};
+
+template <typename Cpu>
+class BasicAdaptiveSpin {
  public:
   static constexpr int64_t kSpinNs = 50'000;
   static constexpr int kMaxMisses = 4;
@@ -38,9 +46,11 @@ class AdaptiveSpin {
   // A yield to nobody takes 0.5 us.
   static constexpr int64_t kContendedNs = 8'000;
 
+  explicit BasicAdaptiveSpin(Cpu cpu = Cpu()) : cpu_(cpu) {}
+
   // Whether to look at all before sleeping.
   bool Begin() {
-    began_ns_ = last_ns_ = MonotonicNs();
+    began_ns_ = last_ns_ = cpu_.NowNs();
     is_first_look_ = true;
     if (pause_ > 0) {
       --pause_;
@@ -52,8 +62,8 @@ class AdaptiveSpin {
   // Between two looks. False: sleep now.
   bool KeepOn() {
     is_first_look_ = false;
-    sched_yield();
-    const int64_t now_ns = MonotonicNs();
+    cpu_.Yield();
+    const int64_t now_ns = cpu_.NowNs();
     const bool contended = now_ns - last_ns_ > kContendedNs;
     last_ns_ = now_ns;
     if (contended && ++contention_ > kMaxContention) {
@@ -67,7 +77,7 @@ class AdaptiveSpin {
   void End(bool slept) {
     if (!slept && contention_ > 0) --contention_;
     if (!slept && is_first_look_) pause_ = kPauseReceives;
-    if (!slept || MonotonicNs() - began_ns_ < 2 * kSpinNs) {
+    if (!slept || cpu_.NowNs() - began_ns_ < 2 * kSpinNs) {
       misses_ = 0;
     } else if (misses_ < kMaxMisses) {
       ++misses_;
@@ -75,6 +85,7 @@ class AdaptiveSpin {
   }
 
  private:
+  [[no_unique_address]] Cpu cpu_;
   int64_t began_ns_ = 0;
   int64_t last_ns_ = 0;
   int misses_ = 0;
@@ -82,6 +93,8 @@ class AdaptiveSpin {
   int contention_ = 0;
   int pause_ = 0;  // receives that do not spin
 };
+
+using AdaptiveSpin = BasicAdaptiveSpin<ThisCpu>;
 
 }  // namespace sallyport
 
