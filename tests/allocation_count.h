@@ -2,7 +2,8 @@
 #define SALLYPORT_TESTS_ALLOCATION_COUNT_H_
 
 // How often the calling thread has called operator new so far: for tests of
-// paths that must not allocate. (Replaces the global operators of the program.)
+// paths that must not allocate. (Replaces the global operators of the program
+// it is linked into.)
 
 #include <cstdint>
 
