@@ -173,6 +173,9 @@ class OpenSnitch:
         if not shutil.which("opensnitchd"):
             raise BenchError(
                 "opensnitchd is not installed (apt-get install opensnitch)")
+        if not shutil.which("iptables"):
+            raise BenchError("opensnitchd needs iptables here (apt-get install "
+                             "iptables)")
         root = os.path.join(pair.work_dir, "opensnitch")
         shutil.rmtree(root, ignore_errors=True)
         rules_dir = os.path.join(root, "rules")
