@@ -16,6 +16,10 @@ PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
+class Skip(Exception):
+    """The kernel or the machine lacks what the test needs."""
+
+
 # Sanitizer builds are several times slower: every deadline is multiplied.
 SCALE = float(os.environ.get('SPT_SCALE', '1'))
 

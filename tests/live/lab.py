@@ -20,7 +20,7 @@ from app import App
 from capture import Capture, ruleset
 from daemon import Daemon
 from invariant import leaks
-from kernel import wait_until
+from kernel import Skip, wait_until  # noqa: F401
 from servers import Servers
 
 FW4, FW6 = '10.77.0.1', 'fd77::1'
@@ -28,10 +28,6 @@ PEER4, PEER6 = '10.77.0.2', 'fd77::2'
 OTHER4, OTHER6 = '10.77.0.3', 'fd77::3'
 FAR4, FAR6 = '192.0.2.1', '2001:db8::1'
 PEER_ADDRESSES = (PEER4, PEER6, OTHER4, OTHER6, FAR4, FAR6)
-
-
-class Skip(Exception):
-    """The kernel or the machine lacks what the test needs."""
 
 
 def run(*command, check=True, **options):
@@ -173,6 +169,8 @@ class Lab:
             wait_until(lambda: not found(), 'events', self.event_seconds)
         except AssertionError:
             lost = found()
+            for daemon in self.daemons:
+                daemon.skip_if_events_were_dropped()
             raise AssertionError(
                 f'{len(lost)} packets reached the peer with no verdict that '
                 f'allows them; the first: {lost[0]}') from None
