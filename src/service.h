@@ -1,8 +1,9 @@
 #ifndef SALLYPORT_SRC_SERVICE_H_
 #define SALLYPORT_SRC_SERVICE_H_
 
-// What systemd is told (sd_notify). All calls are no-ops when we were not
-// started by it. Any thread.
+// What systemd is told (the protocol of sd_notify). For a manager that does not
+// read only NotifyReady waits, two seconds at most. All calls are no-ops when we
+// were not started by it. Any thread.
 
 #include <string_view>
 

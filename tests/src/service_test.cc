@@ -53,6 +53,16 @@ TEST(Service, SaysWhatSystemdUnderstands) {
   EXPECT_EQ(manager.Heard(), "STOPPING=1");
 }
 
+// The story: sd_notify waited for a manager that did not read, on the thread
+// that hears SIGTERM: the daemon could not be stopped.
+TEST(Service, F12_AManagerThatDoesNotReadHoldsUpNothing) {
+  Manager manager;
+  NotifyReady("x");
+  for (int i = 0; i < 10'000; ++i) NotifyWatchdog();  // more than any queue
+  NotifyStopping();
+  EXPECT_EQ(manager.Heard(), "READY=1\nSTATUS=x");
+}
+
 TEST(Service, WithoutSystemdNothingHappens) {
   unsetenv("NOTIFY_SOCKET");
   NotifyReady("x");
