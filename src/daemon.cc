@@ -318,7 +318,8 @@ absl::Status RealDaemon::StartDivert() {
   if (absl::Status s = MarkExistingFlows(options.marks); !s.ok()) return s;
   if (absl::Status s = divert_->Install(); !s.ok()) return s;
 
-  heartbeat_ = std::make_unique<Heartbeat>(*engine_);
+  heartbeat_ = std::make_unique<Heartbeat>(engine_->canary(),
+                                           config_.queue_base, config_.queues);
   if (config_.divert != QueueExpression::kNone) {
     if (absl::Status s = heartbeat_->First(kFirstCanaryPatience); !s.ok()) {
       return s;

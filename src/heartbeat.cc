@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "engine/queue_table.h"
 #include "src/log.h"
 #include "src/service.h"
 
@@ -19,14 +19,18 @@ constexpr absl::Duration kDefaultInterval = absl::Seconds(5);
 
 }  // namespace
 
-Heartbeat::Heartbeat(Engine& engine)
-    : engine_(engine), dropped_(engine.options().queue_count) {}
+Heartbeat::Heartbeat(Canary& canary, uint16_t queue_base, uint16_t queue_count,
+                     QueueReader read_queues)
+    : canary_(canary),
+      queue_base_(queue_base),
+      read_queues_(std::move(read_queues)),
+      dropped_(queue_count) {}
 
 absl::Status Heartbeat::First(absl::Duration patience) {
   const absl::Time deadline = absl::Now() + patience;
-  absl::Status sent = engine_.canary().Send();
+  absl::Status sent = canary_.Send();
   if (!sent.ok()) return sent;
-  while (!engine_.canary().AllBack()) {
+  while (!canary_.AllBack()) {
     if (absl::Now() > deadline) {
       return absl::DeadlineExceededError(
           "the canary packet did not come back through the queue: another "
@@ -40,7 +44,7 @@ absl::Status Heartbeat::First(absl::Duration patience) {
 
 void Heartbeat::Beat() {
   ReportDrops();
-  if (engine_.canary().AllBack()) {
+  if (canary_.AllBack()) {
     if (canary_lost_) LogInfo("the canary came back: packets are judged again");
     canary_lost_ = false;
     NotifyWatchdog();
@@ -48,8 +52,7 @@ void Heartbeat::Beat() {
     canary_lost_ = true;
     LogError("the canary packet did not come back: packets are not judged");
   }
-  if (absl::Status status = engine_.canary().Send();
-      !status.ok() && !canary_lost_) {
+  if (absl::Status status = canary_.Send(); !status.ok() && !canary_lost_) {
     canary_lost_ = true;
     LogError(std::string(status.message()));
   }
@@ -60,11 +63,11 @@ absl::Duration Heartbeat::Interval() const {
 }
 
 void Heartbeat::ReportDrops() {
-  const uint16_t base = engine_.options().queue_base;
-  for (const QueueRow& row : ReadQueueTable()) {
-    if (row.number < base || row.number - base >= engine_.options().queue_count)
-      continue;
-    uint64_t& last = dropped_[row.number - base];
+  for (const QueueRow& row : read_queues_()) {
+    if (row.number < queue_base_) continue;
+    const size_t index = static_cast<size_t>(row.number - queue_base_);
+    if (index >= dropped_.size()) continue;
+    uint64_t& last = dropped_[index];
     const uint64_t now = row.dropped + row.user_dropped;
     if (now > last) {
       LogWarning(absl::StrCat("queue ", row.number, ": the kernel dropped ",

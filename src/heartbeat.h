@@ -7,17 +7,25 @@
 // (F05, F06). For the main thread.
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "engine/engine.h"
+#include "engine/canary.h"
+#include "engine/queue_table.h"
 
 namespace sallyport {
 
 class Heartbeat {
  public:
-  explicit Heartbeat(Engine& engine);
+  // The kernel's table of queues. A parameter, so that tests own the counters.
+  using QueueReader = std::function<std::vector<QueueRow>()>;
+
+  // `canary` is not owned and outlives the heartbeat. Our queues are those from
+  // `queue_base` on, `queue_count` of them.
+  Heartbeat(Canary& canary, uint16_t queue_base, uint16_t queue_count,
+            QueueReader read_queues = ReadQueueTable);
 
   // At start: sends a canary and waits for it. DeadlineExceeded if it does not
   // come back.
@@ -30,7 +38,9 @@ class Heartbeat {
  private:
   void ReportDrops();
 
-  Engine& engine_;
+  Canary& canary_;
+  const uint16_t queue_base_;
+  const QueueReader read_queues_;
   bool canary_lost_ = false;
   std::vector<uint64_t> dropped_;  // per queue, when last looked at
 };
