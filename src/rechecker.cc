@@ -18,9 +18,9 @@ absl::StatusOr<std::unique_ptr<Rechecker>> Rechecker::Start(
   if (!conntrack.ok()) return conntrack.status();
   auto destroyer = DiagSocketDestroyer::Open();
   if (!destroyer.ok()) return destroyer.status();
-  return std::unique_ptr<Rechecker>(
-      new Rechecker(policy, std::move(resolver), sink, marks,
-                    *std::move(conntrack), *std::move(destroyer)));
+  return std::make_unique<Rechecker>(policy, std::move(resolver), sink, marks,
+                                     *std::move(conntrack),
+                                     *std::move(destroyer));
 }
 
 Rechecker::Rechecker(PolicyPublisher& policy,

@@ -28,6 +28,11 @@ class Rechecker {
   static absl::StatusOr<std::unique_ptr<Rechecker>> Start(
       PolicyPublisher& policy, std::unique_ptr<Resolver> resolver,
       DecisionSink& sink, MarkBits marks);
+  // Over surfaces of the caller's own; public for tests.
+  Rechecker(PolicyPublisher& policy, std::unique_ptr<Resolver> resolver,
+            DecisionSink& sink, MarkBits marks,
+            std::unique_ptr<Conntrack> conntrack,
+            std::unique_ptr<SocketDestroyer> destroyer);
   ~Rechecker();
 
   void Request();
@@ -35,10 +40,6 @@ class Rechecker {
   void WaitUntilDone();
 
  private:
-  Rechecker(PolicyPublisher& policy, std::unique_ptr<Resolver> resolver,
-            DecisionSink& sink, MarkBits marks,
-            std::unique_ptr<Conntrack> conntrack,
-            std::unique_ptr<SocketDestroyer> destroyer);
   void Run(std::stop_token stop);
   void RecheckOnce(std::stop_token stop);
 

@@ -13,14 +13,6 @@
 namespace sallyport {
 namespace {
 
-Rule Deny(const std::string& app) {
-  Rule rule;
-  rule.name = "no-more";
-  rule.policy = RulePolicy::kDeny;
-  rule.app = app;
-  return rule;
-}
-
 // One program per destination port, as FakeWorld has it.
 class CutterTest : public testing::Test {
  protected:
@@ -28,7 +20,7 @@ class CutterTest : public testing::Test {
     world_.owners[80] = MakeProcess("/usr/bin/denied", 80);
     world_.owners[443] = MakeProcess("/usr/bin/allowed", 443);
     policy_.settings.mode = Mode::kEnforce;
-    SetRules({Deny("/usr/bin/denied")});
+    SetRules({DenyApp("/usr/bin/denied")});
   }
 
   void SetRules(std::vector<Rule> rules) {
@@ -36,15 +28,7 @@ class CutterTest : public testing::Test {
   }
   void AddEntry(uint32_t id, uint8_t protocol, uint16_t port,
                 uint32_t mark = 0x00100000) {
-    ConntrackEntry entry;
-    entry.id = id;
-    entry.mark = mark;
-    entry.flow.protocol = protocol;
-    entry.flow.src = IpAddress::V4(0x0a000001);
-    entry.flow.dst = IpAddress::V4(0xc0000207);
-    entry.flow.src_port = static_cast<uint16_t>(50000 + id);
-    entry.flow.dst_port = port;
-    conntrack_.entries.push_back(entry);
+    conntrack_.entries.push_back(FlowEntry(id, protocol, port, mark));
   }
   CutReport Run(std::stop_token stop = {}) {
     return *Recheck({conntrack_, destroyer_, resolver_, sink_}, MarkBits{},
@@ -152,7 +136,7 @@ TEST_F(CutterTest, AKernelThatCannotDestroySocketsIsReported) {
 }
 
 TEST_F(CutterTest, AHashThatCannotBeHadLeavesTheSocketToItsNextPacket) {
-  Rule rule = Deny("/usr/bin/denied");
+  Rule rule = DenyApp("/usr/bin/denied");
   rule.sha256 = {std::string(64, 'a')};
   SetRules({rule});
   AddEntry(1, kProtoTcp, 80);  // FakeWorld finds no hash
@@ -163,7 +147,7 @@ TEST_F(CutterTest, AHashThatCannotBeHadLeavesTheSocketToItsNextPacket) {
 }
 
 TEST_F(CutterTest, AHashIsComputedWhereARuleAsks) {
-  Rule rule = Deny("/usr/bin/denied");
+  Rule rule = DenyApp("/usr/bin/denied");
   rule.sha256 = {std::string(64, 'a')};
   SetRules({rule});
   world_.sha256 = [] { return std::string(64, 'a'); };

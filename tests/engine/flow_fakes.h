@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "engine/conntrack.h"
 #include "engine/divert.h"
 #include "engine/socket_destroy.h"
+#include "rules/rule.h"
 
 namespace sallyport {
 
@@ -58,9 +60,11 @@ class FakeConntrack final : public Conntrack {
   absl::Status dump_status;
   std::map<uint32_t, absl::Status> delete_status;  // by entry id
   bool truncated = false;
+  std::function<void()> before_dump = [] {};
   CallLog& log;
 
   absl::StatusOr<ConntrackDump> Dump(uint32_t mask, uint32_t value) override {
+    before_dump();
     if (!dump_status.ok()) return dump_status;
     ConntrackDump dump;
     dump.truncated = truncated;
@@ -103,6 +107,29 @@ class FakeDestroyer final : public SocketDestroyer {
   }
   int last_errno() const override { return 0; }
 };
+
+// A flow from here that a verdict allowed before, unless `mark` says otherwise.
+inline ConntrackEntry FlowEntry(uint32_t id, uint8_t protocol, uint16_t port,
+                                uint32_t mark = 0x00100000) {
+  ConntrackEntry entry;
+  entry.id = id;
+  entry.mark = mark;
+  entry.flow.protocol = protocol;
+  entry.flow.src = IpAddress::V4(0x0a000001);
+  entry.flow.dst = IpAddress::V4(0xc0000207);
+  entry.flow.src_port = static_cast<uint16_t>(50000 + id);
+  entry.flow.dst_port = port;
+  return entry;
+}
+
+// The rule that an app has none of these flows any more.
+inline Rule DenyApp(const std::string& app) {
+  Rule rule;
+  rule.name = "no-more";
+  rule.policy = RulePolicy::kDeny;
+  rule.app = app;
+  return rule;
+}
 
 }  // namespace sallyport
 
