@@ -5,6 +5,8 @@
 // function of context and request; any of the server's threads, several at
 // once. The router has checked path, method, tier and query names.
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "src/api_router.h"
 
 namespace sallyport {
@@ -13,6 +15,7 @@ namespace sallyport {
 ApiResponse HandleVersion(const ApiContext&, const ApiRequest&);
 ApiResponse HandleStatus(const ApiContext&, const ApiRequest&);
 ApiResponse HandleSetMode(const ApiContext&, const ApiRequest&);
+ApiResponse HandleConfirm(const ApiContext&, const ApiRequest&);
 ApiResponse HandleMetrics(const ApiContext&, const ApiRequest&);
 
 // api_rules.cc
@@ -22,8 +25,13 @@ ApiResponse HandleAddRule(const ApiContext&, const ApiRequest&);
 ApiResponse HandlePutRule(const ApiContext&, const ApiRequest&);
 ApiResponse HandlePatchRule(const ApiContext&, const ApiRequest&);
 ApiResponse HandleDeleteRule(const ApiContext&, const ApiRequest&);
+ApiResponse HandleImportRules(const ApiContext&, const ApiRequest&);
 ApiResponse HandleCheckRules(const ApiContext&, const ApiRequest&);
 ApiResponse HandleReloadRules(const ApiContext&, const ApiRequest&);
+
+// `confirm_seconds` of a body that is one; none: for good.
+absl::StatusOr<std::optional<absl::Duration>> ConfirmWindowOf(
+    const nlohmann::json& body);
 
 // api_explain.cc
 ApiResponse HandleExplain(const ApiContext&, const ApiRequest&);

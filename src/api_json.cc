@@ -111,6 +111,17 @@ absl::StatusOr<json> ParseJsonObject(std::string_view text) {
   return parsed;
 }
 
+absl::StatusOr<json> ParseBody(std::string_view text,
+                               std::initializer_list<std::string_view> known) {
+  absl::StatusOr<json> body = ParseJsonObject(text);
+  if (!body.ok()) return body;
+  for (const auto& [name, value] : body->items()) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return FieldError(name, Concat("unknown field ", QuoteForMessage(name)));
+  }
+  return body;
+}
+
 std::string SafeMessage(std::string_view message) {
   std::string out;
   for (size_t i = 0; i < message.size();) {

@@ -5,6 +5,7 @@
 // server's) and never throws; printing never fails on text that is not UTF-8.
 // An error can carry the field it is about. Include in .cc files only.
 
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -22,6 +23,10 @@ std::string FieldOf(const absl::Status& status);  // "" if it has none
 
 // The whole text is one JSON object, no duplicate keys.
 absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text);
+
+// The same, and no member has another name than `known`.
+absl::StatusOr<nlohmann::json> ParseBody(
+    std::string_view text, std::initializer_list<std::string_view> known);
 
 // A message that quotes what it needs to quote: control characters (but for
 // line ends), what is not UTF-8 and what reorders text become \xNN; backslashes

@@ -27,6 +27,7 @@ constexpr ApiRoute kRoutes[] = {
     {"GET", "/v1/rules", kAll, "", HandleListRules},
     {"POST", "/v1/rules", kAll, "dry_run", HandleAddRule},
     {"POST", "/v1/rules/check", kAll, "", HandleCheckRules},
+    {"POST", "/v1/rules/import", kAll, "dry_run", HandleImportRules},
     {"POST", "/v1/rules/reload", kAll, "", HandleReloadRules},
     {"GET", "/v1/rules/{name}", kAll, "", HandleGetRule},
     {"PUT", "/v1/rules/{name}", kAll, "", HandlePutRule},
@@ -34,6 +35,7 @@ constexpr ApiRoute kRoutes[] = {
     {"DELETE", "/v1/rules/{name}", kAll, "", HandleDeleteRule},
     {"POST", "/v1/explain", kAll, "", HandleExplain},
     {"PUT", "/v1/mode", kAll, "", HandleSetMode},
+    {"POST", "/v1/confirm", kAll, "", HandleConfirm},
     {"GET", "/metrics", kAll, "", HandleMetrics},
 };
 
@@ -61,9 +63,9 @@ std::string UnknownParameter(const ApiRoute& route, const ApiRequest& request) {
 // The messages of rules and config begin with the field they are about.
 std::string FieldInMessage(std::string_view message) {
   constexpr std::string_view kFields[] = {
-      "name",    "policy", "app",        "sha256",   "to",
-      "port",    "user",   "direction",  "priority", "protocol",
-      "enabled", "log",    "description"};
+      "name",    "policy", "app",         "sha256",         "to",
+      "port",    "user",   "direction",   "priority",       "protocol",
+      "enabled", "log",    "description", "confirm_seconds"};
   const std::string_view field = message.substr(0, message.find(':'));
   const bool known = field.size() < message.size() &&
                      std::find(std::begin(kFields), std::end(kFields), field) !=
@@ -87,6 +89,8 @@ CodeName CodeOf(absl::StatusCode code) {
       return {409, "exists"};
     case absl::StatusCode::kFailedPrecondition:
       return {409, "conflict"};
+    case absl::StatusCode::kAborted:
+      return {412, "newer"};
     case absl::StatusCode::kOutOfRange:
       return {413, "too_large"};
     case absl::StatusCode::kResourceExhausted:

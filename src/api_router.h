@@ -25,6 +25,7 @@
 
 namespace sallyport {
 
+class Confirmation;
 class EventFeed;
 class History;
 
@@ -36,9 +37,9 @@ struct ApiContext {
   EventFeed* events = nullptr;
   std::function<StatusReport()> status;
   std::function<PolicySnapshot()> policy;
-  // Called with who asked, for the log. Saves nothing: the config file is the
-  // admin's.
-  std::function<absl::Status(Mode)> set_mode;
+  // Sets the mode and imports rules, for good or until confirmed. The mode is
+  // not saved: the config file is the admin's.
+  Confirmation* confirmation = nullptr;
   std::function<std::string()> metrics;  // Prometheus text
   std::function<StatsSnapshot()> stats;  // with dropped_events filled in
   std::function<absl::Time()> now = [] { return absl::Now(); };
@@ -51,6 +52,7 @@ struct ApiRequest {
   std::string path;
   std::map<std::string, std::string> query;
   std::string body;
+  std::string if_match;  // the header; "": none
   Peer peer;
   std::string name;  // the NAME of the path, if it has one
 };
@@ -71,6 +73,7 @@ struct ApiResponse {
   std::string body;
   std::string content_type = "application/json";
   std::string allow;                  // for 405
+  std::string etag;                   // with its quotes; "": none
   std::unique_ptr<ApiStream> stream;  // if set: instead of `body`
 };
 

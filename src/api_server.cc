@@ -336,6 +336,10 @@ MHD_Result Server::Answer(MHD_Connection* connection, const char* url,
   request.path = url;
   request.body = std::move(pending->body);
   request.peer = *std::move(peer);
+  if (const char* if_match = MHD_lookup_connection_value(
+          connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_MATCH)) {
+    request.if_match = if_match;
+  }
   MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, CollectParameter,
                             &request.query);
   try {
@@ -361,6 +365,9 @@ MHD_Result Server::Send(MHD_Connection* connection, ApiResponse response) {
   MHD_add_response_header(out, "Cache-Control", "no-store");
   if (!response.allow.empty()) {
     MHD_add_response_header(out, "Allow", response.allow.c_str());
+  }
+  if (!response.etag.empty()) {
+    MHD_add_response_header(out, "ETag", response.etag.c_str());
   }
   const MHD_Result result = MHD_queue_response(
       connection, static_cast<unsigned>(response.status), out);

@@ -6,12 +6,17 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "rules/text_util.h"
 
 namespace sallyport {
 namespace {
+
+// More files than this are flushed with the whole file system, once.
+constexpr size_t kMaxSingleFlushes = 8;
 
 absl::Status Failed(const std::string& path, std::string_view step) {
   return absl::ErrnoToStatus(errno, Concat(path, ": ", step));
@@ -40,7 +45,64 @@ absl::Status WriteAll(int fd, const std::string& path,
     if (n < 0) return Failed(path, "write");
     content.remove_prefix(static_cast<size_t>(n));
   }
-  if (fsync(fd) != 0) return Failed(path, "fsync");
+  return absl::OkStatus();
+}
+
+// A file beside its place, that is gone with the object unless it was put
+// there.
+class Temporary {
+ public:
+  Temporary() = default;
+  Temporary(Temporary&& other) noexcept
+      : name_(std::exchange(other.name_, "")), path_(std::move(other.path_)) {}
+  Temporary& operator=(Temporary&&) = delete;
+  ~Temporary() {
+    if (!name_.empty()) unlink(name_.c_str());
+  }
+
+  absl::Status Make(const std::string& path, std::string_view content,
+                    bool flush) {
+    path_ = path;
+    name_ = Concat(DirectoryOf(path), "/.", path.substr(path.rfind('/') + 1),
+                   ".XXXXXX", kTemporarySuffix);
+    const int fd =
+        mkostemps(name_.data(), sizeof(kTemporarySuffix) - 1, O_CLOEXEC);
+    if (fd < 0) {
+      absl::Status status = Failed(name_, "create");
+      name_.clear();
+      return status;
+    }
+    absl::Status status = WriteAll(fd, path, content);
+    if (status.ok() && flush && fsync(fd) != 0) status = Failed(path, "fsync");
+    if (close(fd) != 0 && status.ok()) status = Failed(path, "close");
+    return status;
+  }
+
+  absl::Status Put() {
+    if (rename(name_.c_str(), path_.c_str()) != 0) {
+      return Failed(path_, "rename");
+    }
+    name_.clear();
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string name_;  // "": there is none
+  std::string path_;
+};
+
+absl::Status Unlink(const std::string& path) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return Failed(path, "unlink");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SyncFileSystem(const std::string& directory) {
+  int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Failed(directory, "open");
+  absl::Cleanup closer = [fd] { close(fd); };
+  if (syncfs(fd) != 0) return Failed(directory, "syncfs");
   return absl::OkStatus();
 }
 
@@ -48,29 +110,42 @@ absl::Status WriteAll(int fd, const std::string& path,
 
 absl::Status AtomicFileWriter::Write(const std::string& path,
                                      std::string_view content) {
-  const std::string directory = DirectoryOf(path);
-  std::string temporary =
-      Concat(directory, "/.", path.substr(path.rfind('/') + 1), ".XXXXXX",
-             kTemporarySuffix);
-  int fd = mkostemps(temporary.data(), sizeof(kTemporarySuffix) - 1, O_CLOEXEC);
-  if (fd < 0) return Failed(temporary, "create");
-  absl::Cleanup remover = [&temporary] { unlink(temporary.c_str()); };
-  absl::Status status = WriteAll(fd, path, content);
-  if (close(fd) != 0 && status.ok()) status = Failed(path, "close");
+  Temporary temporary;
+  absl::Status status = temporary.Make(path, content, /*flush=*/true);
+  if (status.ok()) status = temporary.Put();
   if (!status.ok()) return status;
-  if (rename(temporary.c_str(), path.c_str()) != 0) {
-    return Failed(path, "rename");
-  }
-  std::move(remover).Cancel();
-  return SyncDirectory(directory);
+  return SyncDirectory(DirectoryOf(path));
 }
 
 absl::Status AtomicFileWriter::Remove(const std::string& path) {
-  if (unlink(path.c_str()) != 0) {
-    if (errno == ENOENT) return absl::OkStatus();
-    return Failed(path, "unlink");
-  }
+  if (absl::Status status = Unlink(path); !status.ok()) return status;
   return SyncDirectory(DirectoryOf(path));
+}
+
+absl::Status AtomicFileWriter::Apply(std::span<const FileChange> changes) {
+  if (changes.empty()) return absl::OkStatus();
+  const std::string directory = DirectoryOf(changes[0].path);
+  const bool one_by_one = changes.size() <= kMaxSingleFlushes;
+  std::vector<Temporary> temporaries;
+  temporaries.reserve(changes.size());
+  for (const FileChange& change : changes) {
+    if (!change.content.has_value()) continue;
+    absl::Status status = temporaries.emplace_back().Make(
+        change.path, *change.content, one_by_one);
+    if (!status.ok()) return status;
+  }
+  if (!one_by_one) {
+    absl::Status status = SyncFileSystem(directory);
+    if (!status.ok()) return status;
+  }
+  for (const FileChange& change : changes) {
+    if (change.content.has_value()) continue;
+    if (absl::Status status = Unlink(change.path); !status.ok()) return status;
+  }
+  for (Temporary& temporary : temporaries) {
+    if (absl::Status status = temporary.Put(); !status.ok()) return status;
+  }
+  return SyncDirectory(directory);
 }
 
 }  // namespace sallyport

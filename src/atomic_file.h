@@ -6,12 +6,19 @@
 // fsync, rename, fsync of the directory. FileWriter is the surface that rule
 // store tests inject faults through; the real one is AtomicFileWriter.
 
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 
 namespace sallyport {
+
+struct FileChange {
+  std::string path;
+  std::optional<std::string> content;  // none: the file is to go
+};
 
 class FileWriter {
  public:
@@ -22,6 +29,10 @@ class FileWriter {
                              std::string_view content) = 0;
   // Removes `path`; not being there is no error.
   virtual absl::Status Remove(const std::string& path) = 0;
+  // Many at once, all of one directory: each as by Write or Remove, but what
+  // they have in common is waited for once. If it fails, some are changed and
+  // others not; those that go went first.
+  virtual absl::Status Apply(std::span<const FileChange> changes) = 0;
 };
 
 class AtomicFileWriter : public FileWriter {
@@ -29,6 +40,7 @@ class AtomicFileWriter : public FileWriter {
   absl::Status Write(const std::string& path,
                      std::string_view content) override;
   absl::Status Remove(const std::string& path) override;
+  absl::Status Apply(std::span<const FileChange> changes) override;
 };
 
 // Temporary files are named `.NAME.XXXXXX.tmp`, so no reader of *.toml sees

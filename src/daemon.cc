@@ -25,8 +25,11 @@
 #include "engine/queue_table.h"
 #include "proc/prerequisites.h"
 #include "proc/proc_resolver.h"
+#include "src/api_json.h"
 #include "src/api_server.h"
 #include "src/api_socket.h"
+#include "src/boot_timer.h"
+#include "src/confirmation.h"
 #include "src/dir_watch.h"
 #include "src/event_feed.h"
 #include "src/event_log.h"
@@ -101,6 +104,9 @@ class RealDaemon final : public Daemon {
   }
   absl::Status OpenControlSocket();
   absl::Status LoadRules();
+  absl::Status MakeConfirmation();
+  void TellChange(const PendingChange& change, ChangeState state,
+                  const std::string& why);
   absl::Status StartEvents();
   absl::Status StartEngine();
   absl::StatusOr<SettleBy> ChooseSettle() const;
@@ -134,6 +140,8 @@ class RealDaemon final : public Daemon {
   std::unique_ptr<RuleClock> rule_clock_;
   std::unique_ptr<RuleStore> rules_;
   std::unique_ptr<PolicyPublisher> policy_;
+  std::unique_ptr<BootTimer> boot_timer_;
+  std::unique_ptr<Confirmation> confirmation_;
   EventRing events_;
   EventFeed feed_;
   EventLog log_;
@@ -228,16 +236,52 @@ absl::Status RealDaemon::LoadRules() {
         rule_clock_->Arm(rules->next_change());
         policy_->SetRules(std::move(rules));
       });
-  if (absl::Status status = rules_->Load(); !status.ok()) {
+  if (absl::Status s = MakeConfirmation(); !s.ok()) return s;
+  const Confirmation::Recovery recovery = confirmation_->Recover();
+  if (absl::Status status = rules_->Load(recovery.rules); !status.ok()) {
     return absl::InvalidArgumentError(status.message());
   }
   rule_clock_->Arm(rules_->Current()->next_change());
-  policy_ = std::make_unique<PolicyPublisher>(rules_->Current(),
-                                              config_.judge_settings(), [this] {
-                                                if (rechecker_ != nullptr)
-                                                  rechecker_->Request();
-                                              });
+  JudgeSettings settings = config_.judge_settings();
+  settings.mode = recovery.mode.value_or(settings.mode);
+  policy_ =
+      std::make_unique<PolicyPublisher>(rules_->Current(), settings, [this] {
+        if (rechecker_ != nullptr) rechecker_->Request();
+      });
+  confirmation_->Start();
   return absl::OkStatus();
+}
+
+absl::Status RealDaemon::MakeConfirmation() {
+  auto timer = MakeBootTimer();
+  if (!timer.ok()) return timer.status();
+  boot_timer_ = *std::move(timer);
+  ConfirmationOptions options;
+  options.state_dir = config_.state_dir;
+  options.rules = rules_.get();
+  options.timer = boot_timer_.get();
+  options.mode = [this] { return policy_->Current().settings.mode; };
+  options.set_mode = [this](Mode mode) { policy_->SetMode(mode); };
+  options.on_event = [this](const PendingChange& change, ChangeState state,
+                            const std::string& why) {
+    TellChange(change, state, why);
+  };
+  options.on_error = [](const std::string& text) { LogError(text); };
+  confirmation_ = std::make_unique<Confirmation>(std::move(options));
+  return absl::OkStatus();
+}
+
+void RealDaemon::TellChange(const PendingChange& change, ChangeState state,
+                            const std::string& why) {
+  const std::string text = SafeMessage(absl::StrCat(
+      change.what, ": ", ChangeStateName(state), why.empty() ? "" : ": ", why));
+  if (state == ChangeState::kRolledBack) {
+    LogWarning(text);
+  } else {
+    LogInfo(text);
+  }
+  feed_.PublishNotice("change",
+                      ChangeEventJson(change, state, why, absl::Now()));
 }
 
 absl::Status RealDaemon::StartEvents() {
@@ -374,10 +418,7 @@ ApiContext RealDaemon::MakeApiContext() {
   context.events = &feed_;
   context.status = [this] { return MakeStatus(); };
   context.policy = [this] { return policy_->Current(); };
-  context.set_mode = [this](Mode mode) {
-    policy_->SetMode(mode);
-    return absl::OkStatus();
-  };
+  context.confirmation = confirmation_.get();
   context.metrics = [this] { return MakeMetrics(); };
   context.stats = [this] { return MakeStats(); };
   context.audit = [](const std::string& text) { LogInfo(text); };
@@ -385,10 +426,11 @@ ApiContext RealDaemon::MakeApiContext() {
 }
 
 absl::Status RealDaemon::Run() {
-  std::array<pollfd, 4> fds = {{{signal_fd_, POLLIN, 0},
+  std::array<pollfd, 5> fds = {{{signal_fd_, POLLIN, 0},
                                 {timer_fd_, POLLIN, 0},
                                 {dir_watch_->fd(), POLLIN, 0},
-                                {rule_clock_->fd(), POLLIN, 0}}};
+                                {rule_clock_->fd(), POLLIN, 0},
+                                {boot_timer_->fd(), POLLIN, 0}}};
   for (;;) {
     if (poll(fds.data(), fds.size(), -1) < 0) {
       if (errno == EINTR) continue;
@@ -406,6 +448,7 @@ absl::Status RealDaemon::Run() {
     if (fds[3].revents != 0 && rule_clock_->HandleReadable()) {
       rules_->Advance();
     }
+    if (fds[4].revents != 0) confirmation_->OnAlarm();
   }
 }
 
@@ -465,6 +508,7 @@ StatusReport RealDaemon::MakeStatus() const {
   report.pid = getpid();
   report.uptime = absl::Now() - started_at_;
   report.network_namespace = NetworkNamespace();
+  report.waiting = confirmation_->Waiting();
   if (const int64_t back_ns = engine_->canary().last_back_ns(); back_ns > 0) {
     report.canary_seen = true;
     report.canary_age = absl::Nanoseconds(MonotonicNs() - back_ns);

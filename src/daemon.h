@@ -3,10 +3,11 @@
 
 // Daemon: everything wired together. Start, Run and the destructor belong to
 // the main thread. What it starts, in this order: control socket (so that a
-// second daemon stops before it touches anything), rules, history and event
-// writer, queues and workers, then the divert, then a canary through all of
-// it, then the API. The destructor takes the divert out first, so that no
-// packet is sent to a queue that nobody reads.
+// second daemon stops before it touches anything), rules (and a change that
+// waits to be confirmed, or has gone back), history and event writer, queues
+// and workers, then the divert, then a canary through all of it, then the API.
+// The destructor takes the divert out first, so that no packet is sent to a
+// queue that nobody reads.
 
 #include <memory>
 

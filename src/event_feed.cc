@@ -121,6 +121,21 @@ void EventFeed::Publish(DecisionRecord&& record, std::string_view json) {
   recent_next_ = (recent_next_ + 1) % kRecent;
 }
 
+void EventFeed::PublishNotice(std::string_view type, std::string_view json) {
+  std::string text = "event: ";
+  text.append(type).append("\ndata: ").append(json).append("\n\n");
+  const auto frame = std::make_shared<const std::string>(std::move(text));
+  std::lock_guard lock(mutex_);
+  for (auto& [id, subscriber] : subscribers_) {
+    const FeedFilter& filter = subscriber.filter;
+    if (filter.uid.has_value() || filter.violations_only ||
+        !filter.app.empty()) {
+      continue;
+    }
+    Enqueue(subscriber, frame);
+  }
+}
+
 void EventFeed::Enqueue(Subscriber& subscriber,
                         const std::shared_ptr<const std::string>& frame) {
   subscriber.queue.push_back(frame);

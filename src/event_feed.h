@@ -68,6 +68,10 @@ class EventFeed {
   // `json` may be empty if Wants() is false.
   void Publish(DecisionRecord&& record, std::string_view json);
 
+  // What is no flow ("event: TYPE"), for those who follow all of everybody.
+  // Not kept for Recent. Any thread.
+  void PublishNotice(std::string_view type, std::string_view json);
+
  private:
   struct Subscriber {
     FeedFilter filter;

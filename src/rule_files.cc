@@ -14,7 +14,7 @@
 #include "rules/rule_text.h"
 #include "rules/text_util.h"
 #include "src/file_guard.h"
-#include "src/user_names.h"
+#include "src/user_resolver.h"
 
 namespace sallyport {
 namespace {
@@ -65,37 +65,6 @@ std::string CutProblem(std::string_view text) {
   }
   return "";
 }
-
-// Thousands of rules for one user ask NSS once.
-class UserResolver {
- public:
-  absl::Status Resolve(Rule* rule) {
-    for (const auto& [field, users] :
-         {std::pair("user", &rule->user),
-          std::pair("not_user", &rule->not_user)}) {
-      for (RuleUser& user : *users) {
-        if (user.id.has_value()) continue;
-        const absl::StatusOr<uint32_t>& id = Find(user.text);
-        if (!id.ok()) {
-          return absl::InvalidArgumentError(
-              Concat(field, ": ", MessageOf(id.status())));
-        }
-        user.id = *id;
-      }
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  const absl::StatusOr<uint32_t>& Find(const std::string& name) {
-    const auto known = known_.find(name);
-    return known != known_.end()
-               ? known->second
-               : known_.emplace(name, UserIdOf(name)).first->second;
-  }
-
-  absl::flat_hash_map<std::string, absl::StatusOr<uint32_t>> known_;
-};
 
 class Loader {
  public:
@@ -217,7 +186,5 @@ bool CutInsideRule(std::string_view before, std::string_view now) {
   if (last >= old_blocks.size()) return true;
   return TrimTail(new_blocks[last].text) != TrimTail(old_blocks[last].text);
 }
-
-absl::Status ResolveUsers(Rule* rule) { return UserResolver().Resolve(rule); }
 
 }  // namespace sallyport

@@ -50,10 +50,6 @@ std::string RuleFileText(const std::vector<Rule>& rules);
 // rule that loses its last lines mostly widens.
 bool CutInsideRule(std::string_view before, std::string_view now);
 
-// Sets the ids of users that are written as names. InvalidArgument:
-// "FIELD: no such user ...".
-absl::Status ResolveUsers(Rule* rule);
-
 }  // namespace sallyport
 
 #endif  // SALLYPORT_SRC_RULE_FILES_H_

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "rules/builtin_rules.h"
 #include "rules/text_util.h"
+#include "src/user_resolver.h"
 
 namespace sallyport {
 namespace {
@@ -80,6 +81,7 @@ absl::StatusOr<std::shared_ptr<const RuleSet>> BuildFrom(
 RuleStore::RuleStore(RuleStoreOptions options, OnChange on_change)
     : options_(std::move(options)),
       our_dir_(DirectoriesOf(options_).ours),
+      undo_path_(options_.state_dir + "/rules.undo"),
       on_change_(std::move(on_change)),
       writer_(options_.writer == nullptr ? atomic_writer_ : *options_.writer) {}
 
@@ -90,12 +92,13 @@ absl::StatusOr<std::shared_ptr<const RuleSet>> RuleStore::BuildLocked(
   return RuleSet::Build(std::move(rules), options_.now(), current_.get());
 }
 
-absl::Status RuleStore::Load() {
+absl::Status RuleStore::Load(Unconfirmed unconfirmed) {
   for (const std::string& path : {options_.state_dir, our_dir_}) {
     if (absl::Status status = MakeDirectory(path); !status.ok()) return status;
+    RemoveTemporaries(path);
   }
-  RemoveTemporaries(our_dir_);
   std::lock_guard lock(mutex_);
+  if (absl::Status s = LoadUndoLocked(unconfirmed); !s.ok()) return s;
   RuleFiles files = ReadRuleFiles(DirectoriesOf(options_));
   FileTexts texts = std::move(files.texts);
   auto rules = BuildFrom(std::move(files), options_, current_.get());
@@ -107,6 +110,17 @@ absl::Status RuleStore::Load() {
 
 absl::Status RuleStore::Reload(Why why) {
   std::lock_guard lock(mutex_);
+  return ReloadLocked(why);
+}
+
+absl::Status RuleStore::ReloadLocked(Why why) {
+  // Files that are half changed are no rules.
+  if (undo_.has_value() && !undo_->is_complete) {
+    if (absl::Status status = PutBackLocked(); !status.ok()) {
+      last_error_ = MessageOf(status);
+      return status;
+    }
+  }
   RuleFiles files = ReadRuleFiles(DirectoriesOf(options_));
   if (why == Why::kOnEvent) {
     for (const auto& [path, before] : texts_) {
@@ -140,6 +154,35 @@ absl::Status RuleStore::Reload(Why why) {
 std::shared_ptr<const RuleSet> RuleStore::Current() const {
   std::lock_guard lock(mutex_);
   return current_;
+}
+
+std::string RuleStore::Version() const {
+  std::lock_guard lock(mutex_);
+  return VersionLocked();
+}
+
+std::string RuleStore::VersionLocked() const {
+  if (current_ == nullptr) return "";
+  if (version_of_.lock() != current_) {
+    version_ = RuleSetVersion(*current_);
+    version_of_ = current_;
+  }
+  return version_;
+}
+
+absl::Status RuleStore::CheckVersionLocked(const IfMatch& if_match) const {
+  if (!if_match.is_set()) return absl::OkStatus();
+  return if_match.Check(VersionLocked(), "the set of rules");
+}
+
+absl::Status RuleStore::CheckChangeableLocked() {
+  if (!undo_.has_value()) return absl::OkStatus();
+  if (!undo_->is_complete) return PutBackLocked();
+  return absl::FailedPreconditionError(
+      Concat(undo_->what,
+             " waits to be confirmed: `sallyport confirm` keeps "
+             "it, `sallyport confirm --undo` takes it back; "
+             "until then rules are not changed"));
 }
 
 std::string RuleStore::last_error() const {
@@ -182,9 +225,15 @@ absl::StatusOr<StoredRule> RuleStore::FindLocked(std::string_view name) const {
 }
 
 absl::StatusOr<StoredRule> RuleStore::FindWritableLocked(
-    std::string_view name) const {
+    std::string_view name, const IfMatch& if_match) const {
   absl::StatusOr<StoredRule> found = FindLocked(name);
-  if (found.ok() && found->read_only) {
+  if (!found.ok()) return found;
+  if (if_match.is_set()) {
+    absl::Status status =
+        if_match.Check(RuleVersion(found->rule), Concat("rule '", name, "'"));
+    if (!status.ok()) return status;
+  }
+  if (found->read_only) {
     return absl::PermissionDeniedError(
         Concat("rule '", name, "' is of ", found->rule.origin,
                ", which is not ours to change; a rule of higher priority can "
@@ -263,11 +312,15 @@ std::string RuleStore::FreePathLocked(std::string_view name) const {
   return path;
 }
 
-absl::StatusOr<StoredRule> RuleStore::Add(Rule rule, bool dry_run) {
+absl::StatusOr<StoredRule> RuleStore::Add(Rule rule, bool dry_run,
+                                          const IfMatch& if_match) {
   std::lock_guard lock(mutex_);
+  if (absl::Status s = CheckChangeableLocked(); !s.ok()) return s;
+  if (absl::Status s = CheckVersionLocked(if_match); !s.ok()) return s;
   if (rule.name.empty()) rule.name = FreeNameLocked(rule);
   if (absl::Status status = ValidateRule(rule); !status.ok()) return status;
-  if (absl::Status status = ResolveUsers(&rule); !status.ok()) return status;
+  if (absl::Status status = UserResolver().Resolve(&rule); !status.ok())
+    return status;
   if (absl::StatusOr<StoredRule> other = FindLocked(rule.name); other.ok()) {
     return absl::AlreadyExistsError(Concat(
         "name: '", rule.name, "' is already a rule of ", other->rule.origin));
@@ -290,7 +343,8 @@ absl::StatusOr<StoredRule> RuleStore::ReplaceLocked(const StoredRule& old,
                                                     Rule rule) {
   if (rule.name.empty()) rule.name = old.rule.name;
   if (absl::Status status = ValidateRule(rule); !status.ok()) return status;
-  if (absl::Status status = ResolveUsers(&rule); !status.ok()) return status;
+  if (absl::Status status = UserResolver().Resolve(&rule); !status.ok())
+    return status;
   if (rule.name != old.rule.name && FindLocked(rule.name).ok()) {
     return absl::AlreadyExistsError(
         Concat("name: there is another rule '", rule.name, "'"));
@@ -304,27 +358,31 @@ absl::StatusOr<StoredRule> RuleStore::ReplaceLocked(const StoredRule& old,
   return FindLocked(rule.name);
 }
 
-absl::StatusOr<StoredRule> RuleStore::Replace(std::string_view name,
-                                              Rule rule) {
+absl::StatusOr<StoredRule> RuleStore::Replace(std::string_view name, Rule rule,
+                                              const IfMatch& if_match) {
   std::lock_guard lock(mutex_);
-  absl::StatusOr<StoredRule> old = FindWritableLocked(name);
+  if (absl::Status s = CheckChangeableLocked(); !s.ok()) return s;
+  absl::StatusOr<StoredRule> old = FindWritableLocked(name, if_match);
   if (!old.ok()) return old;
   return ReplaceLocked(*old, std::move(rule));
 }
 
 absl::StatusOr<StoredRule> RuleStore::Edit(
-    std::string_view name, const std::function<absl::Status(Rule*)>& edit) {
+    std::string_view name, const std::function<absl::Status(Rule*)>& edit,
+    const IfMatch& if_match) {
   std::lock_guard lock(mutex_);
-  absl::StatusOr<StoredRule> old = FindWritableLocked(name);
+  if (absl::Status s = CheckChangeableLocked(); !s.ok()) return s;
+  absl::StatusOr<StoredRule> old = FindWritableLocked(name, if_match);
   if (!old.ok()) return old;
   Rule rule = old->rule;
   if (absl::Status status = edit(&rule); !status.ok()) return status;
   return ReplaceLocked(*old, std::move(rule));
 }
 
-absl::Status RuleStore::Remove(std::string_view name) {
+absl::Status RuleStore::Remove(std::string_view name, const IfMatch& if_match) {
   std::lock_guard lock(mutex_);
-  absl::StatusOr<StoredRule> old = FindWritableLocked(name);
+  if (absl::Status s = CheckChangeableLocked(); !s.ok()) return s;
+  absl::StatusOr<StoredRule> old = FindWritableLocked(name, if_match);
   if (!old.ok()) return old.status();
   return CommitLocked(RulesWithLocked(old->rule.name, nullptr),
                       old->rule.origin);
@@ -347,6 +405,8 @@ void RuleStore::Advance() {
   // The end of a rule counts before its file is gone, which may take long.
   current_ = *std::move(built);
   on_change_(current_);
+  // While an import waits, its undo says what the files are to become again.
+  if (undo_.has_value()) return;
   for (const std::string& name : expired) {
     absl::StatusOr<StoredRule> old = FindLocked(name);
     if (!old.ok()) continue;

@@ -41,6 +41,15 @@ json QueuesJson(const StatusReport& report) {
   return queues;
 }
 
+json WaitingJson(const StatusReport& report) {
+  if (!report.waiting.has_value()) return nullptr;
+  const PendingChange& change = report.waiting->change;
+  return {{"what", SafeMessage(change.what)},
+          {"asked_by_uid", change.asked_by_uid},
+          {"seconds_left", absl::ToInt64Seconds(absl::Ceil(report.waiting->left,
+                                                           absl::Seconds(1)))}};
+}
+
 bool IsDiverting(const StatusReport& report) {
   return report.divert.installed &&
          report.divert.expression != QueueExpression::kNone;
@@ -121,6 +130,7 @@ std::string StatusToJson(const StatusReport& report, bool with_paths) {
       {"uptime_s", absl::ToInt64Seconds(report.uptime)},
       {"namespace", report.network_namespace},
       {"canary", std::move(canary)},
+      {"pending_change", WaitingJson(report)},
   };
   return PrintJson(out);
 }

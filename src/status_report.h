@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "engine/divert.h"
 #include "rules/judge.h"
+#include "src/pending_change.h"
 
 namespace sallyport {
 
@@ -43,6 +44,7 @@ struct StatusReport {
   std::string network_namespace;  // "net:[4026531840]"
   bool canary_seen = false;
   std::optional<absl::Duration> canary_age;
+  std::optional<WaitingChange> waiting;  // for `sallyport confirm`
 };
 
 // True if new flows really meet the rules and can be turned away.

@@ -72,6 +72,22 @@ EventRow RowOf(const Json& event) {
   return row;
 }
 
+bool IsNotice(const Json& event) {
+  const std::string type = TextAt(event, "/event_type");
+  return type == "dropped" || type == "change";
+}
+
+std::string NoticeText(const Json& event) {
+  if (TextAt(event, "/event_type") == "dropped") {
+    return Concat("(", Grouped(NumberAt(event, "/count")),
+                  " events left out: too many to show)");
+  }
+  const std::string why = TextAt(event, "/change/why");
+  return Concat(LocalTime(TextAt(event, "/timestamp")), "  ",
+                TextAt(event, "/change/what"), ": ",
+                TextAt(event, "/change/state"), why.empty() ? "" : ", ", why);
+}
+
 bool IsViolation(const Json& event) {
   const std::string action = TextAt(event, "/verdict/action");
   return (!action.empty() && action != "allow") ||
@@ -100,9 +116,8 @@ std::string EventTableText(const Json& events, bool colour) {
 }
 
 std::string EventLine(const Json& event, bool colour) {
-  if (TextAt(event, "/event_type") == "dropped") {
-    return Concat("(", Grouped(NumberAt(event, "/count")),
-                  " events left out: too many for this reader)\n");
+  if (IsNotice(event)) {
+    return Concat(EscapeForTerminal(NoticeText(event)), "\n");
   }
   const EventRow row = RowOf(event);
   // Full texts, never cut: whoever pipes this wants to search it.

@@ -27,6 +27,9 @@ struct EventRow {
 
 EventRow RowOf(const Json& event);
 
+// No flow, but a word of the daemon: events left out, a change to confirm.
+bool IsNotice(const Json& event);
+std::string NoticeText(const Json& event);  // not escaped, as above
 // A violation: turned away, or would have been.
 bool IsViolation(const Json& event);
 // The app's path is `app`, or `app` is empty.

@@ -27,6 +27,7 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"status", &AddStatus, "what the firewall is doing now"},
     {"mode", &AddMode, "show or set: monitor, enforce, lockdown"},
+    {"confirm", &AddConfirm, "keep a change made with --confirm"},
     {"off", &AddOff, "stop the firewall and clear its kernel rules"},
     {"doctor", &AddDoctor, "check everything and say what to do"},
     {"watch", &AddWatch, "live view of connections and verdicts"},

@@ -17,6 +17,7 @@
 #include "tools/rule_toml.h"
 #include "tools/session.h"
 #include "tools/text.h"
+#include "tools/verbs.h"
 
 namespace sallyport::cli {
 namespace {
@@ -83,62 +84,23 @@ Json ErrorsAsJson(const std::string& file,
   return list;
 }
 
-// Every rule of `rules` as the daemon would take it now. The first refusal is
-// reported.
-int DryRunAll(const Session& session, const std::vector<Rule>& rules) {
-  for (const Rule& rule : rules) {
-    Json ignored;
-    const int code = Fetch(
-        session,
-        {"POST", "/v1/rules?dry_run=1",
-         RuleToApi(rule).dump(-1, ' ', false, Json::error_handler_t::replace)},
-        &ignored);
-    if (code != kDone) {
-      Note(Concat("rule ", rule.name, " was refused: nothing imported"));
-      return code;
-    }
+// "imported 12 rules: 3 added, 1 changed, 2 removed, 8 as they were".
+std::string ImportedText(const Json& answer, bool dry_run) {
+  const size_t added = ArrayAt(answer, "/added").size();
+  const size_t changed = ArrayAt(answer, "/changed").size();
+  const size_t removed = ArrayAt(answer, "/removed").size();
+  std::string out = Concat(dry_run ? "would import " : "imported ",
+                           added + changed, " rules");
+  const char* gap = ": ";
+  for (const auto& [count, word] :
+       {std::pair(changed, " of them changed"), std::pair(removed, " removed"),
+        std::pair(static_cast<size_t>(NumberAt(answer, "/unchanged")),
+                  " stood there already")}) {
+    if (count == 0) continue;
+    AppendTo(&out, gap, count, word);
+    gap = ", ";
   }
-  return kDone;
-}
-
-// Removes what was added before `count` was reached.
-void TakeBack(const Session& session, const std::vector<Rule>& rules,
-              size_t count) {
-  ApiClient client(session.socket_path);
-  size_t left = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const auto removed =
-        client.Call("DELETE", Concat("/v1/rules/", UrlEncode(rules[i].name)));
-    if (!removed.ok()) ++left;
-  }
-  Note(left == 0 ? "nothing imported: what had been added is removed again"
-                 : Concat(left,
-                          " imported rules could not be removed "
-                          "again, see `sallyport rules`"));
-}
-
-// The daemon's opinion of the text: it may know more than we do.
-int CheckByDaemon(const Session& session, const std::string& file,
-                  const std::string& text) {
-  Json answer;
-  const int code =
-      Fetch(session,
-            {"POST", "/v1/rules/check",
-             Json({{"text", text}})
-                 .dump(-1, ' ', false, Json::error_handler_t::replace)},
-            &answer);
-  if (code != kDone) return code;
-  if (BoolAt(answer, "/ok")) return kDone;
-  if (session.json) PrintJson(answer);
-  for (const Json& error : ArrayAt(answer, "/errors")) {
-    std::fprintf(
-        stderr, "%s\n",
-        EscapeForTerminal(Concat(Origin(file), ":", TextAt(error, "/line"), ":",
-                                 TextAt(error, "/column"), ": ",
-                                 TextAt(error, "/message")))
-            .c_str());
-  }
-  return kFailed;
+  return out;
 }
 
 }  // namespace
@@ -184,45 +146,39 @@ int ExportRules(const Session& session) {
   });
 }
 
-int ImportRules(const Session& session, const std::string& file) {
-  const absl::StatusOr<std::string> text = ReadText(file);
+int ImportRules(const Session& session, const ImportArgs& args) {
+  const absl::StatusOr<std::string> text = ReadText(args.file);
   if (!text.ok()) return Report(text.status());
-  const RuleParse parse = ParseRules(*text, Origin(file));
+  // Looked at here first: the daemon does not know the name of the file.
+  const RuleParse parse = ParseRules(*text, Origin(args.file));
   if (!parse.errors.empty()) {
     if (session.json) {
-      PrintJson(
-          Json{{"ok", false}, {"errors", ErrorsAsJson(file, parse.errors)}});
+      PrintJson(Json{{"ok", false},
+                     {"errors", ErrorsAsJson(args.file, parse.errors)}});
     }
-    PrintErrors(file, parse.errors);
+    PrintErrors(args.file, parse.errors);
     return kFailed;
   }
-  int code = CheckByDaemon(session, file, *text);
-  if (code != kDone) return code;
-  code = DryRunAll(session, parse.rules);
-  if (code != kDone) return code;
-  Json added = Json::array();
-  for (size_t i = 0; i < parse.rules.size(); ++i) {
-    Json rule;
-    code = Fetch(session,
-                 {"POST", "/v1/rules",
-                  RuleToApi(parse.rules[i])
-                      .dump(-1, ' ', false, Json::error_handler_t::replace)},
-                 &rule);
-    if (code != kDone) {
-      TakeBack(session, parse.rules, i);
-      return code;
-    }
-    added.push_back(std::move(rule));
+  Json body = {{"text", *text}, {"replace", args.replace}};
+  if (const auto seconds = ConfirmSeconds(args.confirm);
+      seconds.has_value() && !args.dry_run) {
+    body["confirm_seconds"] = *seconds;
   }
-  if (session.json) {
-    PrintJson(Json{{"imported", added.size()}, {"rules", std::move(added)}});
-    return kDone;
-  }
-  for (const Json& rule : added) {
-    std::printf("added %s\n", EscapeForTerminal(RuleLine(rule)).c_str());
-  }
-  std::printf("imported %zu rules\n", added.size());
-  return kDone;
+  return RunCall(
+      session,
+      {"POST", args.dry_run ? "/v1/rules/import?dry_run=1" : "/v1/rules/import",
+       body.dump(-1, ' ', false, Json::error_handler_t::replace)},
+      [&](const Json& answer) {
+        for (const Json& rule : ArrayAt(answer, "/rules")) {
+          std::printf("%s\n", EscapeForTerminal(RuleLine(rule)).c_str());
+        }
+        for (const Json& name : ArrayAt(answer, "/removed")) {
+          std::printf("removed %s\n",
+                      EscapeForTerminal(TextAt(name, "")).c_str());
+        }
+        std::printf("%s\n", ImportedText(answer, args.dry_run).c_str());
+        if (BoolAt(answer, "/to_be_confirmed")) PrintConfirmHint(args.confirm);
+      });
 }
 
 }  // namespace sallyport::cli

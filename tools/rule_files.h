@@ -18,9 +18,15 @@ int CheckRuleFiles(const Session& session,
 // The daemon's rules on stdout, as one file that `import` and the daemon read.
 int ExportRules(const Session& session);
 
-// All or none: checked here, checked by the daemon, then added one by one; if
-// one is refused after all, those already added are removed again.
-int ImportRules(const Session& session, const std::string& file);
+struct ImportArgs {
+  std::string file;
+  bool replace = false;  // in place of all rules that are the daemon's own
+  bool dry_run = false;
+  std::string confirm;  // a duration; "": for good
+};
+
+// One change: all of them or none.
+int ImportRules(const Session& session, const ImportArgs& args);
 
 }  // namespace sallyport::cli
 

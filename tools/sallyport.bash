@@ -8,7 +8,7 @@ _sallyport_rules() {
 _sallyport() {
   local cur prev words cword
   _init_completion || return
-  local verbs='status mode off doctor watch version allow deny reject
+  local verbs='status mode confirm off doctor watch version allow deny reject
     local-only rules explain violations events stats'
   local common='--json --socket --help'
   local verb= sub= i
@@ -31,12 +31,15 @@ _sallyport() {
     --interface) COMPREPLY=($(compgen -W "vpn $(cd /sys/class/net && echo *)" \
                    -- "$cur")); return ;;
     --since) COMPREPLY=($(compgen -W '60s 5m 1h 1d 7d' -- "$cur")); return ;;
+    --confirm) COMPREPLY=($(compgen -W '60s 5m 15m' -- "$cur")); return ;;
     --during | --rate | --until | --port | --not-port | --priority | --name | --comment | --limit) return ;;
   esac
   case $verb in
     '') COMPREPLY=($(compgen -W "$verbs $common --version" -- "$cur")) ;;
     mode)
-      COMPREPLY=($(compgen -W "monitor enforce lockdown $common" -- "$cur")) ;;
+      COMPREPLY=($(compgen -W "monitor enforce lockdown --confirm $common" \
+        -- "$cur")) ;;
+    confirm) COMPREPLY=($(compgen -W "--undo $common" -- "$cur")) ;;
     allow | deny | reject | local-only)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W "--to --port --proto --user --interface --during --rate --for --until
@@ -49,7 +52,12 @@ _sallyport() {
               export import sync $common" -- "$cur")) ;;
         show | remove | enable | disable)
           COMPREPLY=($(compgen -W "$(_sallyport_rules)" -- "$cur")) ;;
-        check | import) _filedir toml ;;
+        import)
+          if [[ $cur == -* ]]; then
+            COMPREPLY=($(compgen -W "--replace --dry-run --confirm $common" \
+              -- "$cur"))
+          else _filedir toml; fi ;;
+        check) _filedir toml ;;
       esac ;;
     explain)
       if [[ $cur == -* ]]; then

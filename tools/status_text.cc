@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "rules/text_util.h"
+#include "rules/time_text.h"
 #include "tools/call.h"
 #include "tools/text.h"
 
@@ -84,6 +85,17 @@ void AddRuleLines(const Json& status, Lines* lines) {
   }
 }
 
+void AddPendingChange(const Json& status, Lines* lines) {
+  const std::string what = TextAt(status, "/pending_change/what");
+  if (what.empty()) return;
+  const auto left = absl::Seconds(
+      static_cast<int64_t>(NumberAt(status, "/pending_change/seconds_left")));
+  lines->Add("to confirm",
+             Concat(what, ": goes back in ", DurationToString(left),
+                    " unless you run `sallyport confirm`"),
+             Colour::kYellow);
+}
+
 void AddHistory(const Json& status, Lines* lines) {
   if (!HasAt(status, "/history")) return;
   if (BoolAt(status, "/history/ok")) {
@@ -112,6 +124,7 @@ std::string StatusSummary(const Json& status, bool colour) {
 std::string StatusText(const Json& status, bool colour) {
   Lines lines(colour);
   lines.Add("mode", TextAt(status, "/mode"), Colour::kBold);
+  AddPendingChange(status, &lines);
   if (HasAt(status, "/default")) {
     lines.Add("default",
               Concat(TextAt(status, "/default"),

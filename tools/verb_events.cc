@@ -6,7 +6,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "absl/time/clock.h"
 #include "rules/text_util.h"
+#include "rules/time_text.h"
 #include "tools/call.h"
 #include "tools/event_stream.h"
 #include "tools/event_text.h"
@@ -18,6 +20,20 @@
 namespace sallyport::cli {
 namespace {
 
+// What the daemon takes: a duration, or a moment with its offset.
+absl::StatusOr<std::string> SinceForApi(const std::string& text) {
+  if (ParseDuration(text).ok()) return text;
+  const auto moment =
+      ParseMoment(text, absl::Now(), absl::LocalTimeZone(), Lean::kPast);
+  if (moment.ok()) {
+    return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", *moment, absl::UTCTimeZone());
+  }
+  return absl::InvalidArgumentError(
+      Concat(QuoteForMessage(text),
+             " is no time; write 5m, 1h30m, 7d, 17:30, \"yesterday 09:00\" or "
+             "2026-01-31T12:00:00Z"));
+}
+
 struct EventArgs {
   bool violations = false;
   std::string since;
@@ -28,7 +44,9 @@ struct EventArgs {
 
 std::string ListPath(const EventArgs& args) {
   if (!args.violations) return "/v1/events";
-  std::string path = "/v1/violations?since=" + UrlEncode(args.since);
+  // It was looked at when it was parsed.
+  const std::string since = SinceForApi(args.since).value_or(args.since);
+  std::string path = "/v1/violations?since=" + UrlEncode(since);
   if (!args.app.empty()) AppendTo(&path, "&app=", UrlEncode(args.app));
   if (args.limit > 0) AppendTo(&path, "&limit=", args.limit);
   return path;
@@ -54,7 +72,8 @@ int RunList(const Session& session, const EventArgs& args) {
     if (!table.empty()) {
       std::fputs(table.c_str(), stdout);
     } else if (args.violations) {
-      std::printf("nothing was turned away in the last %s\n",
+      std::printf("nothing was turned away %s %s\n",
+                  ParseDuration(args.since).ok() ? "in the last" : "since",
                   EscapeForTerminal(args.since).c_str());
     } else {
       std::printf("no connections yet\n");
@@ -86,7 +105,7 @@ int RunFollow(const Session& session, const EventArgs& args) {
     for (const std::string& text : stream.Take()) {
       const Json event = Json::parse(text, nullptr, false);
       if (!event.is_object()) continue;
-      const bool notice = TextAt(event, "/event_type") == "dropped";
+      const bool notice = IsNotice(event);
       if (!notice && args.violations && !IsViolation(event)) continue;
       if (!notice && !IsOfApp(event, args.app)) continue;
       if (!notice && !last.empty() && TextAt(event, "/timestamp") <= last) {
@@ -119,8 +138,12 @@ void AddViolations(CLI::App& verb, Session& session) {
   auto args = std::make_shared<EventArgs>();
   args->violations = true;
   args->since = "1h";
-  verb.add_option("--since", args->since, "how far back: 60s, 5m, 2h, 7d")
-      ->capture_default_str();
+  verb.add_option("--since", args->since, "how far back: 5m, 7d, 17:30, ...")
+      ->capture_default_str()
+      ->check([](const std::string& text) {
+        const auto since = SinceForApi(text);
+        return since.ok() ? "" : MessageOf(since.status());
+      });
   verb.add_option("--app", args->app, "only this program");
   verb.add_option("--limit", args->limit, "at most so many, the newest")
       ->check(CLI::PositiveNumber);

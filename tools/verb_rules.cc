@@ -124,16 +124,20 @@ void AddFiles(CLI::App& verb, Session& session) {
   CLI::App* exporting =
       AddSub(verb, "export", "print all rules as a rule file");
   exporting->callback([&session] { session.exit_code = ExportRules(session); });
-  auto file = std::make_shared<std::string>();
-  CLI::App* import =
+  auto args = std::make_shared<ImportArgs>();
+  CLI::App* importing =
       AddSub(verb, "import", "add the rules of a file: all or none");
-  import->add_option("FILE", *file, "rule file; - is stdin")->required();
-  import->callback(
-      [&session, file] { session.exit_code = ImportRules(session, *file);
-});
-}  // namespace
+  importing->add_option("FILE", args->file, "rule file; - is stdin")
+      ->required();
+  importing->add_flag("--replace", args->replace,
+                      "in place of all rules made with sallyport");
+  importing->add_flag("--dry-run", args->dry_run, "check only");
+  AddConfirmOption(*importing, args->confirm);
+  importing->callback(
+      [&session, args] { session.exit_code = ImportRules(session, *args); });
+}
 
-}  // namespace sallyport::cli
+}  // namespace
 
 void AddRules(CLI::App& verb, Session& session) {
   verb.require_subcommand(0, 1);

@@ -16,16 +16,32 @@
 namespace sallyport::cli {
 namespace {
 
-int RunMode(const Session& session, const std::string& mode) {
-  if (mode.empty()) {
+struct ModeArgs {
+  std::string mode;
+  std::string confirm;  // time; "": for good
+};
+
+int RunMode(const Session& session, const ModeArgs& args) {
+  if (args.mode.empty()) {
     return RunCall(session, {"GET", "/v1/status", ""}, [](const Json& status) {
       std::printf("%s\n", EscapeForTerminal(TextAt(status, "/mode")).c_str());
     });
   }
-  const std::string body = Json({{"mode", mode}}).dump();
-  return RunCall(session, {"PUT", "/v1/mode", body}, [&](const Json& status) {
-    std::fputs(StatusSummary(status, session.colour).c_str(), stdout);
-  });
+  Json body = {{"mode", args.mode}};
+  if (const auto seconds = ConfirmSeconds(args.confirm)) {
+    body["confirm_seconds"] = *seconds;
+  }
+  return RunCall(
+      session, {"PUT", "/v1/mode", body.dump()}, [&](const Json& status) {
+        std::fputs(StatusSummary(status, session.colour).c_str(), stdout);
+        if (args.confirm.empty()) return;
+        if (HasAt(status, "/pending_change")) {
+          PrintConfirmHint(args.confirm);
+        } else {
+          std::printf("the mode was %s already: nothing to confirm\n",
+                      args.mode.c_str());
+        }
+      });
 }
 
 int RunVersion(const Session& session) {
@@ -65,11 +81,14 @@ void AddStatus(CLI::App& verb, Session& session) {
 }
 
 void AddMode(CLI::App& verb, Session& session) {
-  auto mode = std::make_shared<std::string>();
-  verb.add_option("MODE", *mode, "monitor, enforce or lockdown")
-      ->check(CLI::IsMember({"monitor", "enforce", "lockdown"}));
+  auto args = std::make_shared<ModeArgs>();
+  CLI::Option* mode =
+      verb.add_option("MODE", args->mode, "monitor, enforce or lockdown")
+          ->check(CLI::IsMember({"monitor", "enforce", "lockdown"}));
+  AddConfirmOption(verb, args->confirm);
+  verb.get_option("--confirm")->needs(mode);
   verb.callback(
-      [&session, mode] { session.exit_code = RunMode(session, *mode); });
+      [&session, args] { session.exit_code = RunMode(session, *args); });
 }
 
 void AddVersion(CLI::App& verb, Session& session) {

@@ -110,11 +110,7 @@ std::string WatchView::EventRowText(const std::string& text,
                                     size_t columns) const {
   const Json event = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!event.is_object()) return "";
-  if (TextAt(event, "/event_type") == "dropped") {
-    return Fit(Concat("(", Grouped(NumberAt(event, "/count")),
-                      " events left out: too many to show)"),
-               columns);
-  }
+  if (IsNotice(event)) return Fit(NoticeText(event), columns);
   const EventRow row = RowOf(event);
   const Shares shares = SharesOf(columns);
   const std::string app =

@@ -8,7 +8,9 @@
 #include <string>
 
 #include "src/api_router.h"
+#include "src/confirmation.h"
 #include "src/event_feed.h"
+#include "tests/src/fake_boot_timer.h"
 
 namespace sallyport {
 namespace {
@@ -20,15 +22,20 @@ class NoWriter : public FileWriter {
     return absl::OkStatus();
   }
   absl::Status Remove(const std::string&) override { return absl::OkStatus(); }
+  absl::Status Apply(std::span<const FileChange>) override {
+    return absl::OkStatus();
+  }
 };
 
 struct World {
-  World() : rules(Options(), [](std::shared_ptr<const RuleSet>) {}) {
+  World()
+      : rules(Options(), [](std::shared_ptr<const RuleSet>) {}),
+        confirmation(ConfirmationOf()) {
     if (!rules.Load().ok()) std::abort();
     context.rules = &rules;
     context.status = [] { return StatusReport(); };
     context.policy = [this] { return PolicySnapshot{rules.Current(), {}, 1}; };
-    context.set_mode = [](Mode) { return absl::OkStatus(); };
+    context.confirmation = &confirmation;
     context.metrics = [] { return std::string(); };
     context.stats = [] { return StatsSnapshot(); };
   }
@@ -44,9 +51,25 @@ struct World {
     return options;
   }
 
+  ConfirmationOptions ConfirmationOf() {
+    ConfirmationOptions options;
+    options.state_dir = directory;
+    options.rules = &rules;
+    options.timer = &timer;
+    options.writer = &writer;
+    options.mode = [this] { return mode; };
+    options.set_mode = [this](Mode now) { mode = now; };
+    options.on_event = [](const auto&, auto, const auto&) {};
+    options.on_error = [](const std::string&) { std::abort(); };
+    return options;
+  }
+
   std::string directory;
   NoWriter writer;
   RuleStore rules;
+  FakeBootTimer timer;
+  Mode mode = Mode::kMonitor;
+  Confirmation confirmation;
   ApiContext context;
 };
 
@@ -55,9 +78,10 @@ struct Call {
   const char* path;
 };
 constexpr Call kCalls[] = {
-    {"POST", "/v1/rules"},    {"PUT", "/v1/rules/r"},
-    {"PATCH", "/v1/rules/r"}, {"POST", "/v1/rules/check"},
-    {"POST", "/v1/explain"},  {"PUT", "/v1/mode"},
+    {"POST", "/v1/rules"},        {"PUT", "/v1/rules/r"},
+    {"PATCH", "/v1/rules/r"},     {"POST", "/v1/rules/check"},
+    {"POST", "/v1/explain"},      {"PUT", "/v1/mode"},
+    {"POST", "/v1/rules/import"}, {"POST", "/v1/confirm"},
 };
 
 }  // namespace
@@ -67,7 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sallyport;
   static World world;
   if (size == 0) return 0;
-  // A rule to change, and not more than a few others.
+  // Nothing waits; a rule to change, and not more than a few others.
+  world.confirmation.TakeBack().IgnoreError();
   if (world.rules.List().size() > 8) {
     for (const StoredRule& stored : world.rules.List()) {
       world.rules.Remove(stored.rule.name).IgnoreError();

@@ -110,6 +110,7 @@ class Daemon:
         self._lock = threading.Lock()
         self._events = []
         self._early = []
+        self.last_headers = {}
         self._stream = None
         self._threads = []
         self._notify = None
@@ -169,6 +170,8 @@ class Daemon:
         return any('READY=1' in text for text in self.notified)
 
     def read_notifications(self):
+        if not self._notify:  # killed
+            return self.notified
         try:
             while True:
                 self.notified.append(
@@ -234,14 +237,15 @@ class Daemon:
 
     # --- API --------------------------------------------------------------
 
-    def api(self, method, path, body=None, raw=False):
-        """Status and parsed body."""
+    def api(self, method, path, body=None, raw=False, headers=None):
+        """Status and parsed body; with raw the body as it came."""
         connection = UnixConnection(self.socket)
         try:
             if body is not None and not isinstance(body, (bytes, str)):
                 body = json.dumps(body)
-            connection.request(method, path, body)
+            connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
+            self.last_headers = answer.headers
             text = answer.read()
             return answer.status, text if raw else json.loads(text)
         finally:
@@ -329,6 +333,12 @@ class Daemon:
                           if event.get('event_type') == 'dropped')
         if dropped and SCALE > 1:
             raise Skip(f'{dropped} events were dropped, as we were too slow')
+
+    def changes(self):
+        """What became of changes to be confirmed: "WHAT: STATE"."""
+        with self._lock:
+            return [f"{e['change']['what']}: {e['change']['state']}"
+                    for e in self._events if e.get('event_type') == 'change']
 
     def verdicts(self):
         early = [e for e in self._early if e.get('event_type') == 'flow']

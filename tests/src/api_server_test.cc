@@ -85,9 +85,11 @@ class RawClient {
 };
 
 std::string Request(const std::string& method, const std::string& path,
-                    const std::string& body = "") {
+                    const std::string& body = "",
+                    const std::string& headers = "") {
   return method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+         headers + "Content-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 
 class ApiServerTest : public ::testing::Test, protected ApiFixture {
@@ -131,6 +133,26 @@ TEST_F(ApiServerTest, AnswersOverTheSocket) {
             std::string::npos);
   EXPECT_NE(Ask("GET", "/v1/violations?since=%35m&limit=7").find("200 OK"),
             std::string::npos);
+}
+
+TEST_F(ApiServerTest, EntityTagsPassBothWays) {
+  Start();
+  const std::string added =
+      Ask("POST", "/v1/rules", R"({"name":"r","policy":"deny","app":"any"})");
+  const size_t at = added.find("ETag: \"");
+  ASSERT_NE(at, added.npos) << added;
+  const std::string tag = added.substr(at + 6, 34);
+  const auto patch = [&](const std::string& if_match) {
+    RawClient client = Connect();
+    client.Send(Request("PATCH", "/v1/rules/r", R"({"priority":7})",
+                        "If-Match: " + if_match + "\r\n"));
+    return client.Read();
+  };
+  EXPECT_NE(patch(tag).find("HTTP/1.1 200"), std::string::npos);
+  const std::string late = patch(tag);
+  EXPECT_NE(late.find("HTTP/1.1 412"), std::string::npos) << late;
+  EXPECT_NE(late.find("\"code\":\"newer\""), std::string::npos) << late;
+  EXPECT_NE(patch("rubbish").find("HTTP/1.1 400"), std::string::npos);
 }
 
 TEST_F(ApiServerTest, ManyRequestsOnOneConnection) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <vector>
 
 #include "tests/src/temp_dir.h"
 
@@ -46,6 +47,42 @@ TEST(AtomicFile, DirectoryThatIsNotThere) {
   TempDir dir;
   AtomicFileWriter writer;
   EXPECT_FALSE(writer.Write(dir / "no/f", "x").ok());
+}
+
+TEST(AtomicFile, ManyAtOnce) {
+  for (int count : {0, 1, 8, 9, 50}) {
+    TempDir dir;
+    AtomicFileWriter writer;
+    std::vector<FileChange> changes;
+    for (int i = 0; i < count; ++i) {
+      const std::string name = std::to_string(i);
+      if (i % 3 != 2) dir.Write(name, "old");
+      changes.push_back({dir / name, std::nullopt});
+      if (i % 3 != 0) changes.back().content = "new " + name;
+    }
+    ASSERT_TRUE(writer.Apply(changes).ok());
+    size_t left = 0;
+    for (int i = 0; i < count; ++i) {
+      const std::string name = std::to_string(i);
+      EXPECT_EQ(ReadWhole(dir / name), i % 3 == 0 ? "" : "new " + name);
+      left += i % 3 != 0;
+    }
+    EXPECT_EQ(Entries(dir.path()), left) << count;
+  }
+}
+
+TEST(AtomicFile, ManyAtOnceAreNotBegunIfOneCannotBeWritten) {
+  TempDir dir;
+  AtomicFileWriter writer;
+  dir.Write("a", "old");
+  dir.Write("b", "old");
+  const FileChange changes[] = {{dir / "a", "new"},
+                                {dir / "b", std::nullopt},
+                                {dir / ("c/" + std::string(300, 'x')), "new"}};
+  EXPECT_FALSE(writer.Apply(changes).ok());
+  EXPECT_EQ(ReadWhole(dir / "a"), "old");
+  EXPECT_EQ(ReadWhole(dir / "b"), "old");
+  EXPECT_EQ(Entries(dir.path()), 2u);
 }
 
 // Exit code 0: the old content stood, the error was told, nothing was left.

@@ -173,5 +173,19 @@ TEST(EventFeed, ReadersComeAndGoWhileEventsFlow) {
   for (std::thread& reader : readers) reader.join();
 }
 
+TEST(EventFeed, NoticesGoToThoseWhoFollowAll) {
+  EventFeed feed({});
+  const uint64_t all = *feed.Subscribe({}, [] {});
+  const uint64_t violations = *feed.Subscribe({.violations_only = true}, [] {});
+  const uint64_t one_app = *feed.Subscribe({.app = "/bin/a"}, [] {});
+  const uint64_t one_user = *feed.Subscribe({.uid = 1000}, [] {});
+  feed.PublishNotice("change", "{}");
+  EXPECT_EQ(feed.Next(all), "event: change\ndata: {}\n\n");
+  for (uint64_t other : {violations, one_app, one_user}) {
+    EXPECT_EQ(feed.Next(other), std::nullopt);
+  }
+  EXPECT_TRUE(feed.Recent({}).empty());
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -31,6 +31,12 @@ class FaultyWriter : public FileWriter {
     return real_.Remove(path);
   }
 
+  absl::Status Apply(std::span<const FileChange> changes) override {
+    calls.push_back("apply " + std::to_string(changes.size()));
+    if (!fail.ok()) return fail;
+    return real_.Apply(changes);
+  }
+
   absl::Status fail;
   std::vector<std::string> calls;
 

@@ -112,6 +112,20 @@ TIME          VERDICT  APP            PID  USER   DESTINATION    PROTO  WHY
         self.assertEqual(self.run_cli("violations").stdout,
                          "nothing was turned away in the last 1h\n")
 
+    def test_violations_since_a_moment(self):
+        self.api.answer("GET", "/v1/violations", {"violations": []})
+        for text in ("2026-01-31 17:30", "2026-01-31T18:30:00+01:00"):
+            out = self.run_cli("violations", "--since", text).stdout
+            self.assertEqual(self.api.calls[-1][1],
+                             "/v1/violations?since=2026-01-31T17%3A30%3A00Z")
+            self.assertEqual(out,
+                             f"nothing was turned away since {text}\n")
+        self.run_cli("violations", "--since", "yesterday 09:00")
+        self.run_cli("violations", "--since", "17:30")
+        done = self.run_cli("violations", "--since", "soon", expect=2)
+        self.assertIn("'soon' is no time; write 5m, 1h30m, 7d, 17:30",
+                      done.stderr)
+
     def test_events_of_every_kind(self):
         icmp = samples.event("allow", proto="IPv6-ICMP", dest_ip="2001:db8::1",
                              icmp_type=128, icmp_code=0)
@@ -154,8 +168,42 @@ class Modes(CliTest):
         self.assertEqual(self.api.bodies("PUT", "/v1/mode"),
                          [{"mode": "enforce"}])
 
+    def test_for_a_time(self):
+        pending = {"what": "mode monitor -> enforce", "seconds_left": 65,
+                   "asked_by_uid": 0}
+        status = dict(samples.STATUS, pending_change=pending)
+        self.api.answer("PUT", "/v1/mode", status)
+        self.api.answer("GET", "/v1/status", status)
+        out = self.run_cli("mode", "enforce", "--confirm", "1m5s").stdout
+        self.assertIn("it goes back in 1m5s unless you run: sallyport confirm",
+                      out)
+        self.assertEqual(self.api.bodies("PUT", "/v1/mode"),
+                         [{"mode": "enforce", "confirm_seconds": 65}])
+        self.assertIn(
+            "  to confirm   mode monitor -> enforce: goes back in 1m5s unless "
+            "you run `sallyport confirm`\n", self.run_cli("status").stdout)
+        self.api.answer("PUT", "/v1/mode", samples.STATUS)
+        self.assertIn("the mode was enforce already: nothing to confirm",
+                      self.run_cli("mode", "enforce", "--confirm", "5s").stdout)
+
+    def test_confirm_and_undo(self):
+        self.api.answer("POST", "/v1/confirm", {"confirmed": "mode \x1b"})
+        self.assertEqual(self.run_cli("confirm").stdout,
+                         "confirmed: mode \\x1b\n")
+        self.api.answer("POST", "/v1/confirm", {"taken_back": "mode"})
+        self.assertEqual(self.run_cli("confirm", "--undo").stdout,
+                         "taken back: mode\n")
+        self.assertEqual(self.api.bodies("POST", "/v1/confirm"),
+                         [{"keep": True}, {"keep": False}])
+        self.api.refuse("POST", "/v1/confirm", 409, "nothing waits")
+        self.assertIn("nothing waits",
+                      self.run_cli("confirm", expect=1).stderr)
+
     def test_unknown_is_usage(self):
         self.run_cli("mode", "learn", expect=2)
+        self.run_cli("mode", "--confirm", "60s", expect=2)
+        for bad in ("60", "0s", "x", "", "-5s", "1h 5m"):
+            self.run_cli("mode", "enforce", "--confirm", bad, expect=2)
         self.assertEqual(self.api.calls, [])
 
 
@@ -299,45 +347,52 @@ class Rules(CliTest):
         self.run_cli("rules", "check", "-", stdin=out)
 
     def test_import(self):
-        self.api.answer("POST", "/v1/rules/check", {"ok": True, "errors": []})
-        self.api.answer("POST", "/v1/rules?dry_run=1", {})
-        self.api.answer("POST", "/v1/rules", lambda body: (201, json.loads(
-            body)))
+        rule = dict(samples.RULES["rules"][0], name="r\x1b")
+        self.api.answer("POST", "/v1/rules/import", {
+            "rules": [rule], "added": ["a"], "changed": ["b"],
+            "removed": ["c\x1b"], "unchanged": 3})
         path = self.file("rules.toml", samples.EXPORT_TEXT)
-        out = self.run_cli("rules", "import", path).stdout
-        self.assertTrue(out.endswith("imported 2 rules\n"), out)
-        added = self.api.bodies("POST", "/v1/rules")
-        self.assertEqual(added[0]["to"], ["192.0.2.0/24", "lan"])
-        self.assertEqual(added[0]["port"], [443, "8000-9000"])
-        self.assertEqual(added[1]["enabled"], False)
+        out = self.run_cli("rules", "import", path, "--replace").stdout
+        self.assertIn("removed c\\x1b\n", out)
+        self.assertTrue(out.endswith(
+            "imported 2 rules: 1 of them changed, 1 removed, 3 stood there "
+            "already\n"), out)
+        self.assertNotIn("\x1b", out)
+        self.assertEqual(self.api.bodies("POST", "/v1/rules/import"),
+                         [{"text": samples.EXPORT_TEXT, "replace": True}])
 
-    def test_import_is_all_or_nothing(self):
-        def add(body):
-            rule = json.loads(body)
-            if rule["name"] == "no-wget":
-                return 409, {"error": {"message": "exists", "field": "name"}}
-            return 201, rule
-        self.api.answer("POST", "/v1/rules/check", {"ok": True})
-        self.api.answer("POST", "/v1/rules?dry_run=1", {})
-        self.api.answer("POST", "/v1/rules", add)
-        self.api.answer("DELETE", "/v1/rules/curl-web", {})
+    def test_import_is_one_call_and_all_or_nothing(self):
+        self.api.refuse("POST", "/v1/rules/import", 409, "exists", "name")
         path = self.file("rules.toml", samples.EXPORT_TEXT)
         done = self.run_cli("rules", "import", path, expect=1)
         self.assertIn("exists (field name)", done.stderr)
-        self.assertIn("nothing imported", done.stderr)
-        self.assertEqual(self.api.calls[-1][:2],
-                         ("DELETE", "/v1/rules/curl-web"))
-
-    def test_import_stops_before_the_first_change(self):
-        self.api.answer("POST", "/v1/rules/check", {"ok": True})
-        self.api.refuse("POST", "/v1/rules?dry_run=1", 409, "exists", "name")
-        path = self.file("rules.toml", samples.EXPORT_TEXT)
-        self.run_cli("rules", "import", path, expect=1)
-        self.assertEqual(self.api.bodies("POST", "/v1/rules"), [])
+        self.assertEqual(len(self.api.calls), 1)
         self.api.calls.clear()
         broken = self.file("broken.toml", "[[rule]]\n")
-        self.run_cli("rules", "import", broken, expect=1)
+        done = self.run_cli("rules", "import", broken, expect=1)
+        self.assertIn("broken.toml:1:1: ", done.stderr)
         self.assertEqual(self.api.calls, [])
+
+    def test_import_for_a_time_and_dry(self):
+        self.api.answer("POST", "/v1/rules/import", {
+            "rules": [], "added": ["a"], "changed": [], "removed": [],
+            "unchanged": 0, "to_be_confirmed": True})
+        path = self.file("rules.toml", samples.EXPORT_TEXT)
+        out = self.run_cli("rules", "import", path, "--confirm",
+                           "1m30s").stdout
+        self.assertEqual(out, "imported 1 rules\nit goes back in 1m30s unless "
+                         "you run: sallyport confirm\n")
+        self.assertEqual(self.api.bodies("POST", "/v1/rules/import")[0][
+            "confirm_seconds"], 90)
+        self.api.answer("POST", "/v1/rules/import", {
+            "rules": [], "added": ["a"], "changed": [], "removed": [],
+            "unchanged": 0, "to_be_confirmed": False})
+        out = self.run_cli("rules", "import", path, "--dry-run", "--confirm",
+                           "5s").stdout
+        self.assertEqual(out, "would import 1 rules\n")
+        self.assertEqual(self.api.calls[-1][1], "/v1/rules/import?dry_run=1")
+        self.assertNotIn("confirm_seconds", self.api.calls[-1][2])
+        self.run_cli("rules", "import", path, "--confirm", "5", expect=2)
 
     def test_sync(self):
         self.api.answer("POST", "/v1/rules/reload",
