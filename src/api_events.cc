@@ -89,6 +89,30 @@ class EventStream : public ApiStream {
   std::function<void()> wake_ ABSL_GUARDED_BY(mutex_);
 };
 
+// What the history has since `since`, the newest `limit` of it.
+ApiResponse AnswerQuery(const ApiContext& context, const ApiRequest& request,
+                        const char* key, HistoryQuery query) {
+  if (const std::string since = Parameter(request, "since"); !since.empty()) {
+    absl::StatusOr<absl::Time> time = ParseSince(since, context.now());
+    if (!time.ok()) return ErrorResponse(time.status());
+    query.since_ns = absl::ToUnixNanos(*time);
+  }
+  absl::StatusOr<size_t> limit = LimitOf(request, kMaxHistoryRows);
+  if (!limit.ok()) return ErrorResponse(limit.status());
+  query.limit = *limit;
+  if (context.history == nullptr) {
+    return ErrorResponse(503, "unavailable", "there is no history");
+  }
+  absl::StatusOr<std::vector<std::string>> events =
+      context.history->Query(query);
+  if (!events.ok()) {
+    return ErrorResponse(
+        503, "unavailable",
+        Concat("the history cannot be read: ", MessageOf(events.status())));
+  }
+  return ListResponse(key, *events);
+}
+
 }  // namespace
 
 absl::StatusOr<absl::Time> ParseSince(std::string_view text, absl::Time now) {
@@ -103,27 +127,16 @@ absl::StatusOr<absl::Time> ParseSince(std::string_view text, absl::Time now) {
 ApiResponse HandleViolations(const ApiContext& context,
                              const ApiRequest& request) {
   HistoryQuery query;
-  if (const std::string since = Parameter(request, "since"); !since.empty()) {
-    absl::StatusOr<absl::Time> time = ParseSince(since, context.now());
-    if (!time.ok()) return ErrorResponse(time.status());
-    query.since_ns = absl::ToUnixNanos(*time);
-  }
-  absl::StatusOr<size_t> limit = LimitOf(request, kMaxHistoryRows);
-  if (!limit.ok()) return ErrorResponse(limit.status());
-  query.limit = *limit;
   query.app = Parameter(request, "app");
   query.uid = request.peer.only_uid();
-  if (context.history == nullptr) {
-    return ErrorResponse(503, "unavailable", "there is no history");
-  }
-  absl::StatusOr<std::vector<std::string>> events =
-      context.history->Query(query);
-  if (!events.ok()) {
-    return ErrorResponse(
-        503, "unavailable",
-        Concat("the history cannot be read: ", MessageOf(events.status())));
-  }
-  return ListResponse("violations", *events);
+  return AnswerQuery(context, request, "violations", std::move(query));
+}
+
+ApiResponse HandleRuleChanges(const ApiContext& context,
+                              const ApiRequest& request) {
+  HistoryQuery query;
+  query.kind = StoredKind::kRulesChanged;
+  return AnswerQuery(context, request, "events", std::move(query));
 }
 
 ApiResponse HandleEvents(const ApiContext& context, const ApiRequest& request) {

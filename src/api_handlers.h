@@ -40,6 +40,11 @@ ApiResponse HandleExplain(const ApiContext&, const ApiRequest&);
 ApiResponse HandleViolations(const ApiContext&, const ApiRequest&);
 ApiResponse HandleEvents(const ApiContext&, const ApiRequest&);
 ApiResponse HandleStats(const ApiContext&, const ApiRequest&);
+ApiResponse HandleRuleChanges(const ApiContext&, const ApiRequest&);
+
+// api_history.cc
+ApiResponse HandleHistoryVerify(const ApiContext&, const ApiRequest&);
+ApiResponse HandleHistoryHead(const ApiContext&, const ApiRequest&);
 
 // A duration before `now` ("5m", "1h30m"), or a moment (RFC 3339).
 absl::StatusOr<absl::Time> ParseSince(std::string_view text, absl::Time now);

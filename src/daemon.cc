@@ -43,6 +43,7 @@
 #include "src/namespace_lock.h"
 #include "src/policy_publisher.h"
 #include "src/rechecker.h"
+#include "src/rule_change.h"
 #include "src/rule_clock.h"
 #include "src/rule_store.h"
 #include "src/service.h"
@@ -123,6 +124,7 @@ class RealDaemon final : public Daemon {
 
   bool HandleSignal();  // false: stop
   void ReloadRules();
+  void TellRuleChange(const RuleFileChange& change);
 
   const Config config_;
   std::unique_ptr<ProcessEventSource> process_events_;  // until StartEngine
@@ -231,6 +233,9 @@ absl::Status RealDaemon::LoadRules() {
   auto clock = RuleClock::Open();
   if (!clock.ok()) return clock.status();
   rule_clock_ = *std::move(clock);
+  options.on_foreign_change = [this](const RuleFileChange& change) {
+    TellRuleChange(change);
+  };
   rules_ = std::make_unique<RuleStore>(
       options, [this](std::shared_ptr<const RuleSet> rules) {
         rule_clock_->Arm(rules->next_change());
@@ -273,15 +278,14 @@ absl::Status RealDaemon::MakeConfirmation() {
 
 void RealDaemon::TellChange(const PendingChange& change, ChangeState state,
                             const std::string& why) {
-  const std::string text = SafeMessage(absl::StrCat(
-      change.what, ": ", ChangeStateName(state), why.empty() ? "" : ": ", why));
+  EventNotice notice = NoticeOf(change, state, why, absl::Now());
   if (state == ChangeState::kRolledBack) {
-    LogWarning(text);
+    LogWarning(notice.text);
   } else {
-    LogInfo(text);
+    LogInfo(notice.text);
   }
-  feed_.PublishNotice("change",
-                      ChangeEventJson(change, state, why, absl::Now()));
+  // At the start there is no writer yet; the log has it.
+  if (writer_ != nullptr) writer_->Post(std::move(notice));
 }
 
 absl::Status RealDaemon::StartEvents() {
@@ -468,6 +472,15 @@ void RealDaemon::ReloadRules() {
     LogError(absl::StrCat("rules not reloaded, the last good ones stay: ",
                           status.message()));
   }
+}
+
+// Any thread that may change rules.
+void RealDaemon::TellRuleChange(const RuleFileChange& change) {
+  const std::string owner =
+      change.owner.has_value() ? UserNameOf(*change.owner) : "";
+  EventNotice notice = NoticeOf(change, owner, absl::ToUnixNanos(absl::Now()));
+  LogInfo(notice.text);
+  if (writer_ != nullptr) writer_->Post(std::move(notice));
 }
 
 std::vector<QueueReport> RealDaemon::MakeQueueReports() const {

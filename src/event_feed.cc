@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "src/escape.h"
 
@@ -21,6 +22,10 @@ bool FeedFilter::Matches(const DecisionRecord& record) const {
   if (app.empty()) return true;
   const std::string_view path = AppPathOf(record);
   return path == app || Escape(path) == app;
+}
+
+bool FeedFilter::TakesNotices() const {
+  return !uid.has_value() && !violations_only && app.empty();
 }
 
 EventFeed::EventFeed(EventContext context) : context_(std::move(context)) {}
@@ -68,21 +73,39 @@ std::optional<std::string> EventFeed::Next(uint64_t id) {
 std::vector<std::string> EventFeed::Recent(const FeedFilter& filter,
                                            size_t limit) const {
   // Copies of the records (cheap: their owners are shared), so that the writer
-  // does not wait while JSON is made.
-  std::vector<DecisionRecord> records;
+  // does not wait while JSON is made. Newest first.
+  std::vector<std::variant<DecisionRecord, std::string>> found;
   {
     std::lock_guard lock(mutex_);
+    auto notice = filter.TakesNotices() ? notices_.rbegin() : notices_.rend();
+    const auto take_notices_after = [&](uint64_t number) {
+      for (; notice != notices_.rend() && notice->after > number &&
+             found.size() < limit;
+           ++notice) {
+        found.emplace_back(notice->json);
+      }
+    };
     const size_t count = recent_.size();
-    for (size_t back = 1; back <= count && records.size() < limit; ++back) {
+    for (size_t back = 1; back <= count && found.size() < limit; ++back) {
+      take_notices_after(published_ - back);
       const size_t newest = recent_next_ + count - back;
       const DecisionRecord& record = recent_[newest % count];
-      if (filter.Matches(record)) records.push_back(record);
+      if (found.size() < limit && filter.Matches(record)) {
+        found.emplace_back(record);
+      }
+    }
+    for (; notice != notices_.rend() && found.size() < limit; ++notice) {
+      found.emplace_back(notice->json);
     }
   }
   std::vector<std::string> events;
-  events.reserve(records.size());
-  for (auto it = records.rbegin(); it != records.rend(); ++it) {
-    events.push_back(EventToJson(*it, context_));
+  events.reserve(found.size());
+  for (auto it = found.rbegin(); it != found.rend(); ++it) {
+    if (auto* json = std::get_if<std::string>(&*it)) {
+      events.push_back(std::move(*json));
+    } else {
+      events.push_back(EventToJson(std::get<DecisionRecord>(*it), context_));
+    }
   }
   return events;
 }
@@ -113,6 +136,7 @@ void EventFeed::Publish(DecisionRecord&& record, std::string_view json) {
     }
     Enqueue(subscriber, frame);
   }
+  ++published_;
   if (recent_.size() < kRecent) {
     recent_.push_back(std::move(record));
     return;
@@ -121,18 +145,19 @@ void EventFeed::Publish(DecisionRecord&& record, std::string_view json) {
   recent_next_ = (recent_next_ + 1) % kRecent;
 }
 
-void EventFeed::PublishNotice(std::string_view type, std::string_view json) {
-  std::string text = "event: ";
-  text.append(type).append("\ndata: ").append(json).append("\n\n");
-  const auto frame = std::make_shared<const std::string>(std::move(text));
+void EventFeed::PublishNotice(const EventNotice& notice) {
   std::lock_guard lock(mutex_);
+  const auto frame = std::make_shared<const std::string>(
+      "event: " + notice.type + "\ndata: " + notice.json + "\n\n");
   for (auto& [id, subscriber] : subscribers_) {
-    const FeedFilter& filter = subscriber.filter;
-    if (filter.uid.has_value() || filter.violations_only ||
-        !filter.app.empty()) {
-      continue;
-    }
-    Enqueue(subscriber, frame);
+    if (subscriber.filter.TakesNotices()) Enqueue(subscriber, frame);
+  }
+  notices_.push_back({published_, notice.json});
+  notice_bytes_ += notice.json.size();
+  while (notices_.size() > kRecentNotices ||
+         (notice_bytes_ > kRecentNoticeBytes && notices_.size() > 1)) {
+    notice_bytes_ -= notices_.front().json.size();
+    notices_.pop_front();
   }
 }
 

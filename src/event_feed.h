@@ -1,11 +1,12 @@
 #ifndef SALLYPORT_SRC_EVENT_FEED_H_
 #define SALLYPORT_SRC_EVENT_FEED_H_
 
-// EventFeed: the newest decisions in memory, and whoever watches them live.
-// Publish belongs to the event writer; all else may be called from any thread.
-// The newest kRecent records are kept as records: their JSON is made when
-// somebody asks. A subscriber has a bounded queue; a reader that is too slow
-// loses the oldest and is told how many (CASES F27); the writer never waits.
+// EventFeed: the newest decisions and notices in memory, and whoever watches
+// them live. Publish belongs to the event writer; all else may be called from
+// any thread. The newest kRecent records are kept as records: their JSON is
+// made when somebody asks. A subscriber has a bounded queue; a reader that is
+// too slow loses the oldest and is told how many (CASES F27); the writer never
+// waits.
 
 #include <array>
 #include <cstddef>
@@ -24,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "engine/decision_sink.h"
 #include "src/event_json.h"
+#include "src/event_notice.h"
 
 namespace sallyport {
 
@@ -32,11 +34,15 @@ struct FeedFilter {
   bool violations_only = false;
   std::string app;  // "": any
   bool Matches(const DecisionRecord& record) const;
+  // Notices are for those who ask for everything and may see it.
+  bool TakesNotices() const;
 };
 
 class EventFeed {
  public:
   static constexpr size_t kRecent = 1000;  // records
+  static constexpr size_t kRecentNotices = 64;
+  static constexpr size_t kRecentNoticeBytes = 1 << 20;
   static constexpr size_t kMaxSubscribers = 64;
   static constexpr size_t kQueueEvents = 1024;    // per subscriber
   static constexpr size_t kQueueBytes = 1 << 20;  // per subscriber
@@ -54,12 +60,13 @@ class EventFeed {
   void Unsubscribe(uint64_t id);  // an unknown id is no error
 
   // The next server-sent event, complete and ready to send:
-  //   "event: flow\ndata: EVENT\n\n", or, where events were lost,
+  //   "event: flow\ndata: EVENT\n\n" (or the type of a notice), or, where
+  //   events were lost,
   //   "event: dropped\ndata: {\"event_type\":\"dropped\",\"count\":N}\n\n".
   // Empty: nothing now (or the id is unknown); on_ready will be called.
   std::optional<std::string> Next(uint64_t id);
 
-  // EVENT JSON of the newest `limit` records that match, newest last.
+  // EVENT JSON of the newest `limit` events that match, newest last.
   std::vector<std::string> Recent(const FeedFilter& filter,
                                   size_t limit = kRecent) const;
 
@@ -67,12 +74,13 @@ class EventFeed {
   bool Wants(const DecisionRecord& record) const;
   // `json` may be empty if Wants() is false.
   void Publish(DecisionRecord&& record, std::string_view json);
-
-  // What is no flow ("event: TYPE"), for those who follow all of everybody.
-  // Not kept for Recent. Any thread.
-  void PublishNotice(std::string_view type, std::string_view json);
+  void PublishNotice(const EventNotice& notice);
 
  private:
+  struct RecentNotice {
+    uint64_t after = 0;  // so many records were published before it
+    std::string json;
+  };
   struct Subscriber {
     FeedFilter filter;
     std::function<void()> on_ready;
@@ -89,6 +97,9 @@ class EventFeed {
   mutable std::mutex mutex_;
   std::vector<DecisionRecord> recent_ ABSL_GUARDED_BY(mutex_);  // a ring
   size_t recent_next_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t published_ ABSL_GUARDED_BY(mutex_) = 0;  // records, ever
+  std::deque<RecentNotice> notices_ ABSL_GUARDED_BY(mutex_);
+  size_t notice_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<uint64_t, Subscriber> subscribers_ ABSL_GUARDED_BY(mutex_);
 };

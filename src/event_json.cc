@@ -2,88 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cstring>
 
 #include "src/escape.h"
+#include "src/object_writer.h"
 
 namespace sallyport {
 namespace {
-
-// Appends members of one JSON object: `,"key":value`, the comma only between.
-class ObjectWriter {
- public:
-  explicit ObjectWriter(std::string* out) : out_(out) { out_->push_back('{'); }
-  void End() { out_->push_back('}'); }
-
-  // REQUIRES (all): `key` needs no escaping.
-  void Key(std::string_view key) {
-    if (!first_) out_->push_back(',');
-    first_ = false;
-    out_->push_back('"');
-    out_->append(key);
-    out_->append("\":");
-  }
-  void Text(std::string_view key, std::string_view foreign_text) {
-    Key(key);
-    AppendJsonString(TruncateUtf8(foreign_text, kMaxTextBytes), out_);
-  }
-  // For words of ours.
-  void Word(std::string_view key, std::string_view word) {
-    Key(key);
-    out_->push_back('"');
-    out_->append(word);
-    out_->push_back('"');
-  }
-  void Number(std::string_view key, uint64_t number) {
-    Key(key);
-    char digits[20];
-    const auto end = std::to_chars(digits, digits + sizeof(digits), number).ptr;
-    out_->append(digits, end);
-  }
-  void Bool(std::string_view key, bool value) {
-    Key(key);
-    out_->append(value ? "true" : "false");
-  }
-
- private:
-  std::string* const out_;
-  bool first_ = true;
-};
-
-// Writes `value` with leading zeros; returns the end.
-char* PutDigits(char* at, uint32_t value, int digits) {
-  for (int i = digits - 1; i >= 0; --i) {
-    at[i] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  }
-  return at + digits;
-}
-
-// RFC 3339 in UTC with microseconds.
-std::string_view FormatTime(int64_t time_ns, char (&buffer)[32]) {
-  using namespace std::chrono;  // NOLINT: calendar types of one function
-  const sys_time<nanoseconds> time{nanoseconds(time_ns)};
-  const auto day = floor<days>(time);
-  const year_month_day date(day);
-  const hh_mm_ss<microseconds> clock(floor<microseconds>(time - day));
-  char* at = buffer;
-  at = PutDigits(at, static_cast<uint32_t>(int{date.year()}), 4);
-  *at++ = '-';
-  at = PutDigits(at, unsigned{date.month()}, 2);
-  *at++ = '-';
-  at = PutDigits(at, unsigned{date.day()}, 2);
-  *at++ = 'T';
-  at = PutDigits(at, static_cast<uint32_t>(clock.hours().count()), 2);
-  *at++ = ':';
-  at = PutDigits(at, static_cast<uint32_t>(clock.minutes().count()), 2);
-  *at++ = ':';
-  at = PutDigits(at, static_cast<uint32_t>(clock.seconds().count()), 2);
-  *at++ = '.';
-  at = PutDigits(at, static_cast<uint32_t>(clock.subseconds().count()), 6);
-  *at++ = 'Z';
-  return std::string_view(buffer, static_cast<size_t>(at - buffer));
-}
 
 // "12.345": microseconds to the nanosecond, without trailing zeros.
 void AppendMicroseconds(int64_t ns, std::string* out) {
@@ -183,8 +108,7 @@ void AppendVerdict(const DecisionRecord& record, std::string* out) {
   object.End();
 }
 
-void AppendFacts(const ProcessFacts& facts, ObjectWriter& object,
-                 std::string* out) {
+void AppendFacts(const ProcessFacts& facts, ObjectWriter& object) {
   if (!facts.user_name.empty()) object.Text("user", facts.user_name);
   if (!facts.cmdline.empty()) {
     std::string joined;
@@ -196,15 +120,9 @@ void AppendFacts(const ProcessFacts& facts, ObjectWriter& object,
     object.Text("cmdline", joined);
   }
   if (!facts.cgroup.empty()) object.Text("cgroup", facts.cgroup);
-  if (facts.parent_paths.empty()) return;
-  object.Key("parents");
-  char separator = '[';
-  for (const std::string& parent : facts.parent_paths) {
-    out->push_back(separator);
-    AppendJsonString(TruncateUtf8(parent, kMaxTextBytes), out);
-    separator = ',';
+  if (!facts.parent_paths.empty()) {
+    object.Texts("parents", facts.parent_paths);
   }
-  out->push_back(']');
 }
 
 void AppendOwners(const DecisionRecord& record, std::string* out) {
@@ -242,7 +160,7 @@ void AppendApp(const DecisionRecord& record, std::string* out) {
   if (const auto uid = UidOf(record)) object.Number("uid", *uid);
   if (process != nullptr) {
     if (const ProcessFacts* facts = process->facts()) {
-      AppendFacts(*facts, object, out);
+      AppendFacts(*facts, object);
     }
   }
   if (app != nullptr && !app->sha256.empty()) {
@@ -265,7 +183,7 @@ void AppendEventJson(const DecisionRecord& record, const EventContext& context,
                      std::string* out) {
   ObjectWriter object(out);
   char time[32];
-  object.Word("timestamp", FormatTime(record.time_ns, time));
+  object.Word("timestamp", FormatTimestamp(record.time_ns, time));
   object.Word("event_type", "flow");
   AppendFlow(record, context, object);
   object.Key("verdict");

@@ -5,7 +5,7 @@
 // Written by hand into a string that the caller reuses, because it is done for
 // every flow. Pure but for `interface_name`; any thread that may call that.
 // What is absent is left out, never null; text from programs is escaped
-// (src/escape.h) and cut at kMaxTextBytes.
+// (src/escape.h) and cut at kMaxTextBytes (src/object_writer.h).
 
 #include <cstddef>
 #include <cstdint>
@@ -15,11 +15,10 @@
 #include <string_view>
 
 #include "engine/decision_sink.h"
+#include "src/object_writer.h"
 
 namespace sallyport {
 
-// A path has at most 4,095 bytes; a command line may have megabytes.
-inline constexpr size_t kMaxTextBytes = 4096;
 inline constexpr size_t kMaxOwnersShown = 16;
 
 struct EventContext {

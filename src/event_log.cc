@@ -107,15 +107,37 @@ void EventLog::Close() {
 }
 
 void EventLog::Write(const DecisionRecord& record, std::string_view json) {
-  if (!enabled()) return;
-  if (!EnsureOpen()) {
-    lost_.fetch_add(1, std::memory_order_relaxed);
+  if (!IsReady()) return;
+  if (options_.sink != EventLogOptions::Sink::kJournal) {
+    AppendLine(json);
     return;
   }
-  if (options_.sink == EventLogOptions::Sink::kJournal) {
-    SendToJournal(record, json);
+  BeginEntry(EventToText(record), IsViolation(record));
+  AppendField("SALLYPORT_ACTION", VerdictName(record.decision.verdict),
+              &entry_);
+  AppendField("SALLYPORT_REASON", ReasonName(record.decision.reason), &entry_);
+  SendEntry(json);
+}
+
+void EventLog::WriteNotice(const EventNotice& notice) {
+  if (!IsReady()) return;
+  if (options_.sink != EventLogOptions::Sink::kJournal) {
+    AppendLine(notice.json);
     return;
   }
+  BeginEntry(notice.text, /*is_warning=*/true);
+  SendEntry(notice.json);
+}
+
+// False: there is no sink now, and what was to be written is lost.
+bool EventLog::IsReady() {
+  if (!enabled()) return false;
+  if (EnsureOpen()) return true;
+  lost_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+void EventLog::AppendLine(std::string_view json) {
   buffer_.append(json);
   buffer_.push_back('\n');
   if (buffer_.size() >= kBufferBytes) FlushFile();
@@ -191,15 +213,14 @@ void EventLog::DropUnwritten(size_t written) {
   buffer_.resize(keep);
 }
 
-void EventLog::SendToJournal(const DecisionRecord& record,
-                             std::string_view json) {
+void EventLog::BeginEntry(std::string_view message, bool is_warning) {
   entry_.clear();
-  AppendField("MESSAGE", EventToText(record), &entry_);
-  AppendField("PRIORITY", IsViolation(record) ? "4" : "6", &entry_);
+  AppendField("MESSAGE", message, &entry_);
+  AppendField("PRIORITY", is_warning ? "4" : "6", &entry_);
   AppendField("SYSLOG_IDENTIFIER", "sallyportd", &entry_);
-  AppendField("SALLYPORT_ACTION", VerdictName(record.decision.verdict),
-              &entry_);
-  AppendField("SALLYPORT_REASON", ReasonName(record.decision.reason), &entry_);
+}
+
+void EventLog::SendEntry(std::string_view json) {
   AppendField("SALLYPORT_EVENT", json, &entry_);
 
   std::string_view name = options_.path;

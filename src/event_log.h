@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/decision_sink.h"
+#include "src/event_notice.h"
 
 namespace sallyport {
 
@@ -46,6 +47,7 @@ class EventLog {
 
   // `json` is the record's EVENT.
   void Write(const DecisionRecord& record, std::string_view json);
+  void WriteNotice(const EventNotice& notice);
   // Hands over what was written since (a batch: one system call).
   void Flush();
 
@@ -64,7 +66,10 @@ class EventLog {
   void RotateIfNeeded();
   void FlushFile();
   void DropUnwritten(size_t written);
-  void SendToJournal(const DecisionRecord& record, std::string_view json);
+  bool IsReady();
+  void AppendLine(std::string_view json);
+  void BeginEntry(std::string_view message, bool is_warning);
+  void SendEntry(std::string_view json);
   void SetError(absl::Status error);
 
   // Constant after construction.

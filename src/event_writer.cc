@@ -41,9 +41,13 @@ EventWriter::EventWriter(EventRing& ring, EventSinks sinks,
     : ring_(ring),
       sinks_(sinks),
       context_(std::move(context)),
-      options_(options) {}
+      options_(options),
+      notice_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-EventWriter::~EventWriter() { Stop(); }
+EventWriter::~EventWriter() {
+  Stop();
+  if (notice_fd_ >= 0) close(notice_fd_);
+}
 
 absl::Status EventWriter::Start() {
   assert(!thread_.joinable());
@@ -90,20 +94,23 @@ void EventWriter::Run() {
   pending_count_ = 0;
 }
 
-// Waits until the ring has something (if asked), `limit` has passed, or the
-// thread is to stop. True: stop.
+// Waits until the ring or a notice is there (if asked), `limit` has passed, or
+// the thread is to stop. True: stop.
 bool EventWriter::WaitFor(bool for_records, absl::Duration limit) {
-  pollfd fds[] = {{stop_fd_, POLLIN, 0}, {ring_.wake_fd(), POLLIN, 0}};
+  pollfd fds[] = {{stop_fd_, POLLIN, 0},
+                  {ring_.wake_fd(), POLLIN, 0},
+                  {notice_fd_, POLLIN, 0}};
   const int timeout_ms =
       limit == absl::InfiniteDuration()
           ? -1
           : static_cast<int>(absl::ToInt64Milliseconds(limit));
   // A signal ends the wait early; that costs one empty round.
-  poll(fds, for_records ? 2 : 1, timeout_ms);
+  poll(fds, for_records ? 3 : 1, timeout_ms);
   return (fds[0].revents & POLLIN) != 0;
 }
 
 size_t EventWriter::Drain() {
+  HandleNotices();
   size_t taken = 0;
   DecisionRecord record;
   while (ring_.Pop(&record)) {
@@ -136,19 +143,62 @@ void EventWriter::Handle(DecisionRecord&& record) {
     AppendEventJson(record, context_, &json_);
   }
   if (to_log) sinks_.log->Write(record, json_);
-  if (to_history) Keep(record, violation);
+  if (to_history) {
+    StoredEvent& event = NextPlace();
+    event.time_ns = record.time_ns;
+    event.violation = violation;
+    event.uid = UidOf(record);
+    event.app.assign(AppPathOf(record));
+    event.json.assign(json_);
+    event.kind = StoredKind::kFlow;
+  }
   if (sinks_.feed != nullptr) sinks_.feed->Publish(std::move(record), json_);
 }
 
-// Takes the next place in pending_, whose strings are reused.
-void EventWriter::Keep(const DecisionRecord& record, bool violation) {
+void EventWriter::Post(EventNotice notice) {
+  {
+    std::lock_guard lock(notices_mutex_);
+    if (notices_.size() >= kMaxNotices) {
+      notices_dropped_.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    notices_.push_back(std::move(notice));
+  }
+  const uint64_t one = 1;
+  (void)!write(notice_fd_, &one, sizeof(one));
+}
+
+void EventWriter::HandleNotices() {
+  std::vector<EventNotice> notices;
+  {
+    std::lock_guard lock(notices_mutex_);
+    if (notices_.empty()) return;
+    uint64_t posted = 0;
+    (void)!read(notice_fd_, &posted, sizeof(posted));
+    notices.swap(notices_);
+  }
+  for (EventNotice& notice : notices) {
+    if (sinks_.log != nullptr && sinks_.log->enabled()) {
+      sinks_.log->WriteNotice(notice);
+    }
+    if (sinks_.feed != nullptr) sinks_.feed->PublishNotice(notice);
+    if (sinks_.history == nullptr) continue;
+    StoredEvent& event = NextPlace();
+    event.time_ns = notice.time_ns;
+    // Beside them a flood of allowed flows does not push it out.
+    event.violation = true;
+    event.uid.reset();
+    event.app.clear();
+    event.json = std::move(notice.json);
+    event.kind = notice.kind;
+    if (pending_count_ >= kMaxBatch) Store();
+  }
+}
+
+// The next place in pending_, whose strings are reused.
+StoredEvent& EventWriter::NextPlace() {
   if (pending_count_ == pending_.size()) pending_.emplace_back();
-  StoredEvent& event = pending_[pending_count_++];
-  event.time_ns = record.time_ns;
-  event.violation = violation;
-  event.uid = UidOf(record);
-  event.app.assign(AppPathOf(record));
-  event.json.assign(json_);
+  return pending_[pending_count_++];
 }
 
 void EventWriter::Store() {
@@ -175,7 +225,8 @@ void EventWriter::Store() {
 
 EventWriterStatus EventWriter::status() const {
   EventWriterStatus status;
-  status.dropped = ring_.dropped();
+  status.dropped =
+      ring_.dropped() + notices_dropped_.load(std::memory_order_relaxed);
   status.written = written_.load(std::memory_order_relaxed);
   status.history_errors = history_errors_.load(std::memory_order_relaxed);
   status.history_lost = history_lost_.load(std::memory_order_relaxed);

@@ -2,9 +2,10 @@
 #define SALLYPORT_SRC_EVENT_WRITER_H_
 
 // EventWriter: the one thread ("sp-events", nice 10) that takes decisions from
-// the ring and hands them to statistics, live feed, log and history. Start and
-// Stop belong to the control thread; status to any. It owns none of what it is
-// given; all of it must outlive Stop.
+// the ring and hands them to statistics, live feed, log and history; notices
+// (event_notice.h) go the same way but for the statistics. Start and Stop
+// belong to the control thread; Post and status to any. It owns none of what it
+// is given; all of it must outlive Stop.
 //
 // Idle it sleeps and wakes never. Woken, it waits a batching interval before
 // it reads, so that there are at most 50 wake-ups a second, and so that the
@@ -17,6 +18,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,6 +29,7 @@
 #include "src/event_feed.h"
 #include "src/event_json.h"
 #include "src/event_log.h"
+#include "src/event_notice.h"
 #include "src/event_ring.h"
 #include "src/history.h"
 #include "src/stats.h"
@@ -49,7 +52,7 @@ struct EventSinks {
 };
 
 struct EventWriterStatus {
-  uint64_t dropped = 0;         // records the ring had no room for
+  uint64_t dropped = 0;         // records and notices there was no room for
   uint64_t written = 0;         // records taken from the ring
   uint64_t history_errors = 0;  // batches that could not be stored
   uint64_t history_lost = 0;    // events given up after that
@@ -63,6 +66,7 @@ class EventWriter {
   // Events per transaction. So many also wait for a history that fails, and
   // are lost if it fails still when the next would come.
   static constexpr size_t kMaxBatch = 4096;
+  static constexpr size_t kMaxNotices = 256;  // that wait to be taken
 
   EventWriter(EventRing& ring, EventSinks sinks, EventContext context,
               EventWriterOptions options = {});
@@ -75,6 +79,9 @@ class EventWriter {
   // nothing.
   void Stop();
 
+  // Never waits for what becomes of it. Too many at once are dropped.
+  void Post(EventNotice notice) ABSL_LOCKS_EXCLUDED(notices_mutex_);
+
   // Takes what is in the ring now; the body of the thread, also for tests and
   // tools that have no thread. REQUIRES: the thread is not running.
   void DrainOnce() { Drain(); }
@@ -86,7 +93,8 @@ class EventWriter {
   bool WaitFor(bool for_records, absl::Duration limit);
   size_t Drain();
   void Handle(DecisionRecord&& record);
-  void Keep(const DecisionRecord& record, bool violation);
+  void HandleNotices() ABSL_LOCKS_EXCLUDED(notices_mutex_);
+  StoredEvent& NextPlace();
   void Store();
 
   // Constant after construction.
@@ -94,6 +102,7 @@ class EventWriter {
   const EventSinks sinks_;
   const EventContext context_;
   const EventWriterOptions options_;
+  const int notice_fd_;  // readable: there are notices
 
   // The control thread's own.
   std::thread thread_;
@@ -105,7 +114,11 @@ class EventWriter {
   size_t pending_count_ = 0;
   std::chrono::steady_clock::time_point retry_at_{};
 
+  std::mutex notices_mutex_;
+  std::vector<EventNotice> notices_ ABSL_GUARDED_BY(notices_mutex_);
+
   std::atomic<uint64_t> written_{0};  // relaxed: counts
+  std::atomic<uint64_t> notices_dropped_{0};
   std::atomic<uint64_t> history_errors_{0};
   std::atomic<uint64_t> history_lost_{0};
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
@@ -57,9 +58,9 @@ std::optional<uid_t> ServiceUid() {
   return *uid;
 }
 
-absl::StatusOr<std::string> ReadGuardedFile(const std::string& path,
-                                            size_t max_bytes,
-                                            std::optional<uid_t> trusted_uid) {
+absl::StatusOr<GuardedFile> ReadGuarded(const std::string& path,
+                                        size_t max_bytes,
+                                        std::optional<uid_t> trusted_uid) {
   // O_NONBLOCK: a fifo in the place of the file must not make us wait.
   int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
@@ -91,7 +92,16 @@ absl::StatusOr<std::string> ReadGuardedFile(const std::string& path,
     }
   }
   content.resize(length);
-  return content;
+  return GuardedFile{std::move(content), st.st_uid,
+                     absl::TimeFromTimespec(st.st_mtim)};
+}
+
+absl::StatusOr<std::string> ReadGuardedFile(const std::string& path,
+                                            size_t max_bytes,
+                                            std::optional<uid_t> trusted_uid) {
+  absl::StatusOr<GuardedFile> file = ReadGuarded(path, max_bytes, trusted_uid);
+  if (!file.ok()) return file.status();
+  return std::move(file->text);
 }
 
 absl::Status CheckGuardedDirectory(const std::string& path,

@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace sallyport {
 
@@ -27,6 +28,15 @@ inline constexpr size_t kMaxConfigFileBytes = 1 << 20;
 // also when root runs `sallyportd --check-config`. Unset: no such user.
 std::optional<uid_t> ServiceUid();
 
+struct GuardedFile {
+  std::string text;
+  uid_t owner = 0;
+  absl::Time modified;
+};
+absl::StatusOr<GuardedFile> ReadGuarded(
+    const std::string& path, size_t max_bytes,
+    std::optional<uid_t> trusted_uid = std::nullopt);
+// Its text alone.
 absl::StatusOr<std::string> ReadGuardedFile(
     const std::string& path, size_t max_bytes,
     std::optional<uid_t> trusted_uid = std::nullopt);

@@ -4,20 +4,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
-#include "src/escape.h"
+#include "absl/time/clock.h"
+#include "rules/text_util.h"
+#include "src/history_schema.h"
+#include "src/history_table.h"
 #include "src/log.h"
 #include "src/sqlite_db.h"
 
 namespace sallyport {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
-// What a row costs beside its text: header, row id, index entry.
-constexpr int64_t kRowOverheadBytes = 64;
 // Rows deleted by one statement.
 constexpr int64_t kPruneRows = 64;
 // Free pages that are kept for new rows; more go back to the file system.
@@ -25,125 +25,35 @@ constexpr int64_t kFreePages = 1024;
 // More damaged files than this, and the disk is what is damaged.
 constexpr int kMaxMovedAside = 3;
 
-constexpr char kPragmas[] =
-    "PRAGMA auto_vacuum = INCREMENTAL;"
-    "PRAGMA journal_mode = WAL;"
-    "PRAGMA synchronous = NORMAL;"
-    "PRAGMA journal_size_limit = 4194304;"
-    "PRAGMA cache_size = -512;"  // KiB
-    "PRAGMA temp_store = MEMORY;";
-
-constexpr char kSchema[] =
-    "BEGIN IMMEDIATE;"
-    "CREATE TABLE violation (id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL,"
-    " uid INTEGER, app TEXT NOT NULL, json TEXT NOT NULL, cost INTEGER NOT"
-    " NULL);"
-    "CREATE INDEX violation_time ON violation (time_ns);"
-    "CREATE TABLE flow (id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL,"
-    " uid INTEGER, app TEXT NOT NULL, json TEXT NOT NULL, cost INTEGER NOT"
-    " NULL);"
-    "CREATE INDEX flow_time ON flow (time_ns);"
-    // Sum of `cost` per table: changed in the transaction that changes it.
-    "CREATE TABLE budget (violation INTEGER NOT NULL, flow INTEGER NOT NULL);"
-    "INSERT INTO budget VALUES (0, 0);"
-    "PRAGMA user_version = 1;"
-    "COMMIT;";
-
-// The two tables, with the statements that write to them.
-struct Table {
-  SqliteStatement insert;
-  SqliteStatement prune_oldest;
-  SqliteStatement prune_aged;
-  int64_t bytes = 0;  // as in `budget`, once committed
-};
-
-absl::Status PrepareTable(SqliteDb& db, const std::string& name, Table* table) {
-  const auto prepare = [&db](const std::string& sql, SqliteStatement* out) {
-    absl::StatusOr<SqliteStatement> statement = db.Prepare(sql.c_str());
-    if (statement.ok()) *out = *std::move(statement);
-    return statement.status();
-  };
-  absl::Status status =
-      prepare("INSERT INTO " + name +
-                  " (time_ns, uid, app, json, cost) VALUES (?, ?, ?, ?, ?)",
-              &table->insert);
-  status.Update(prepare("DELETE FROM " + name +
-                            " WHERE id IN (SELECT id FROM " + name +
-                            " ORDER BY id LIMIT ?) RETURNING cost",
-                        &table->prune_oldest));
-  status.Update(prepare("DELETE FROM " + name +
-                            " WHERE id IN (SELECT id FROM " + name +
-                            " WHERE time_ns < ?2 ORDER BY time_ns LIMIT ?1)"
-                            " RETURNING cost",
-                        &table->prune_aged));
-  return status;
-}
-
-int64_t CostOf(const StoredEvent& event) {
-  return kRowOverheadBytes +
-         static_cast<int64_t>(event.app.size() + event.json.size());
-}
-
-// Runs a prune statement whose parameters are bound; the number of rows.
-absl::StatusOr<int64_t> RunPrune(SqliteStatement& prune, Table& table) {
-  int64_t rows = 0;
-  absl::StatusOr<bool> row = prune.Step();
-  for (; row.ok() && *row; row = prune.Step()) {
-    table.bytes -= prune.Int(0);
-    ++rows;
-  }
-  prune.Reset();
-  if (!row.ok()) return row.status();
-  return rows;
-}
-
 }  // namespace
 
 class History::Db {
  public:
-  SqliteDb db;
-  Table violation;
-  Table flow;
-  SqliteStatement save_budget;
-
-  absl::Status Prepare() {
-    absl::Status status = PrepareTable(db, "violation", &violation);
-    status.Update(PrepareTable(db, "flow", &flow));
-    absl::StatusOr<SqliteStatement> save =
-        db.Prepare("UPDATE budget SET violation = ?, flow = ?");
-    status.Update(save.status());
-    if (!status.ok()) return status;
-    save_budget = *std::move(save);
-    return LoadBudget();
+  // REQUIRES: its schema is of this version.
+  static absl::StatusOr<std::unique_ptr<Db>> Make(SqliteDb opened) {
+    auto db = std::make_unique<Db>(std::move(opened));
+    auto violation = HistoryTable::Open(db->db, kHistoryTables[0]);
+    if (!violation.ok()) return violation.status();
+    auto flow = HistoryTable::Open(db->db, kHistoryTables[1]);
+    if (!flow.ok()) return flow.status();
+    auto save = db->db.Prepare("UPDATE budget SET violation = ?, flow = ?");
+    if (!save.ok()) return save.status();
+    db->violation_ = *std::move(violation);
+    db->flow_ = *std::move(flow);
+    db->save_budget_ = *std::move(save);
+    return db;
   }
+  explicit Db(SqliteDb opened) : db(std::move(opened)) {}
 
-  absl::Status LoadBudget() {
-    const auto violations = db.Number("SELECT violation FROM budget");
-    const auto flows = db.Number("SELECT flow FROM budget");
-    if (!violations.ok()) return violations.status();
-    if (!flows.ok()) return flows.status();
-    violation.bytes = *violations;
-    flow.bytes = *flows;
-    return absl::OkStatus();
+  SqliteDb db;
+
+  HistoryEnds ends() const {
+    return {{violation_->anchor(), flow_->anchor()},
+            {violation_->head(), flow_->head()}};
   }
 
   absl::Status Insert(const StoredEvent& event) {
-    Table& table = event.violation ? violation : flow;
-    const std::string app = Escape(event.app);
-    const int64_t cost = CostOf(event);
-    SqliteStatement& insert = table.insert;
-    insert.Bind(1, event.time_ns);
-    if (event.uid.has_value()) {
-      insert.Bind(2, int64_t{*event.uid});
-    } else {
-      insert.BindNull(2);
-    }
-    insert.Bind(3, app);
-    insert.Bind(4, std::string_view(event.json));
-    insert.Bind(5, cost);
-    absl::Status status = insert.Run();
-    if (status.ok()) table.bytes += cost;
-    return status;
+    return (event.violation ? *violation_ : *flow_).Insert(event, hasher_);
   }
 
   // Bytes of the file that hold something.
@@ -168,17 +78,17 @@ class History::Db {
     int64_t incoming[2] = {0, 0};
     for (const StoredEvent& event : events) {
       newest_ns = std::max(newest_ns, event.time_ns);
-      incoming[event.violation ? 0 : 1] += CostOf(event);
+      incoming[event.violation ? 0 : 1] += HistoryTable::CostOf(event);
     }
     const int64_t oldest_ns =
         newest_ns - absl::ToInt64Nanoseconds(limits.max_age);
-    Table* const tables[2] = {&violation, &flow};
+    HistoryTable* const tables[2] = {&*violation_, &*flow_};
     for (size_t i = 0; i < 2; ++i) {
-      const auto aged = PruneAged(*tables[i], oldest_ns, max_rows);
-      if (!aged.ok()) return aged.status();
+      absl::Status aged = tables[i]->PruneAged(oldest_ns, max_rows);
+      if (!aged.ok()) return aged;
       const int64_t room = limits.max_bytes / 2 - incoming[i];
-      for (int64_t rows = 0; tables[i]->bytes > room && rows < max_rows;) {
-        const auto pruned = PruneOldest(*tables[i]);
+      for (int64_t rows = 0; tables[i]->bytes() > room && rows < max_rows;) {
+        const auto pruned = tables[i]->PruneOldest(kPruneRows);
         if (!pruned.ok()) return pruned.status();
         if (*pruned == 0) break;
         rows += *pruned;
@@ -187,10 +97,14 @@ class History::Db {
     return FitFile(limits.max_bytes - incoming[0] - incoming[1], max_rows);
   }
 
-  absl::Status SaveBudget() {
-    save_budget.Bind(1, violation.bytes);
-    save_budget.Bind(2, flow.bytes);
-    return save_budget.Run();
+  // What is kept beside the records.
+  absl::Status Save() {
+    save_budget_.Bind(1, violation_->bytes());
+    save_budget_.Bind(2, flow_->bytes());
+    absl::Status status = save_budget_.Run();
+    if (status.ok()) status = violation_->SaveChain();
+    if (status.ok()) status = flow_->SaveChain();
+    return status;
   }
 
   // Gives a bounded number of free pages back.
@@ -209,8 +123,9 @@ class History::Db {
       const auto used = UsedBytes();
       if (!used.ok()) return used.status();
       if (*used <= room) break;
-      const auto pruned =
-          PruneOldest(violation.bytes > flow.bytes ? violation : flow);
+      HistoryTable& larger =
+          violation_->bytes() > flow_->bytes() ? *violation_ : *flow_;
+      const auto pruned = larger.PruneOldest(kPruneRows);
       if (!pruned.ok()) return pruned.status();
       if (*pruned == 0) break;
       rows += *pruned;
@@ -218,17 +133,11 @@ class History::Db {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<int64_t> PruneAged(Table& table, int64_t oldest_ns,
-                                    int64_t max_rows) {
-    table.prune_aged.Bind(1, max_rows);
-    table.prune_aged.Bind(2, oldest_ns);
-    return RunPrune(table.prune_aged, table);
-  }
-
-  absl::StatusOr<int64_t> PruneOldest(Table& table) {
-    table.prune_oldest.Bind(1, kPruneRows);
-    return RunPrune(table.prune_oldest, table);
-  }
+  // Set by Make.
+  std::optional<HistoryTable> violation_;
+  std::optional<HistoryTable> flow_;
+  SqliteStatement save_budget_;
+  ChainHasher hasher_;
 };
 
 History::History(std::string path, HistoryLimits limits)
@@ -262,6 +171,20 @@ absl::Status History::Remember(absl::Status status) {
   return status;
 }
 
+// After a commit, or when the file was opened.
+void History::RememberCommitted() {
+  std::lock_guard lock(mutex_);
+  newest_ends_ = db_->ends();
+  committed_heads_ = newest_ends_.heads;
+}
+
+absl::StatusOr<HistoryHeads> History::Heads() const {
+  std::lock_guard lock(mutex_);
+  if (committed_heads_.has_value()) return *committed_heads_;
+  return absl::UnavailableError(
+      Concat("the history is not open: ", MessageOf(error_)));
+}
+
 absl::Status History::error() const {
   std::lock_guard lock(mutex_);
   return error_;
@@ -292,29 +215,18 @@ absl::Status History::Connect() {
 absl::Status History::ConnectOnce() {
   absl::StatusOr<SqliteDb> opened = SqliteDb::Open(path_, false);
   if (!opened.ok()) return opened.status();
-  auto db = std::make_unique<Db>();
-  db->db = *std::move(opened);
-  const auto version = db->db.Number("PRAGMA user_version");
-  if (!version.ok()) return version.status();
-  if (*version > kSchemaVersion) {
-    return absl::FailedPreconditionError(
-        "written by a newer version (schema " + std::to_string(*version) +
-        ", this one knows " + std::to_string(kSchemaVersion) +
-        "); it is left as it is. Move it away to begin a new one");
+  const absl::Status schema =
+      PrepareHistorySchema(*opened, absl::ToUnixNanos(absl::Now()));
+  if (!schema.ok()) return schema;
+  absl::StatusOr<std::unique_ptr<Db>> db = Db::Make(*std::move(opened));
+  // Tables that are not what their version says: as good as damaged.
+  if (absl::IsInternal(db.status())) {
+    return absl::DataLossError(db.status().message());
   }
-  if (*version == 0) {
-    const auto objects = db->db.Number("SELECT count(*) FROM sqlite_schema");
-    if (!objects.ok()) return objects.status();
-    if (*objects > 0) {
-      return absl::FailedPreconditionError(
-          "is a database, but not ours; it is left as it is");
-    }
-  }
-  absl::Status status = db->db.Exec(kPragmas);
-  if (status.ok() && *version == 0) status = db->db.Exec(kSchema);
-  if (status.ok()) status = db->Prepare();
-  if (status.ok()) db_ = std::move(db);
-  return status;
+  if (!db.ok()) return db.status();
+  db_ = *std::move(db);
+  RememberCommitted();
+  return absl::OkStatus();
 }
 
 absl::Status History::MoveAside(const absl::Status& why) {
@@ -348,6 +260,7 @@ absl::Status History::Append(std::span<const StoredEvent> events) {
   }
   absl::Status status = AppendTo(*db_, events);
   if (status.ok()) {
+    RememberCommitted();
     db_->Shrink();
     return Remember(status);
   }
@@ -356,6 +269,7 @@ absl::Status History::Append(std::span<const StoredEvent> events) {
     status = MoveAside(status);
     if (status.ok()) status = ConnectOnce();
     if (status.ok()) status = AppendTo(*db_, events);
+    if (status.ok()) RememberCommitted();
   }
   // Whatever it was, a new connection is the surest way to begin again.
   if (!status.ok()) db_.reset();
@@ -370,9 +284,13 @@ absl::Status History::AppendTo(Db& db, std::span<const StoredEvent> events) {
     if (!status.ok()) return status;
     status = db.Insert(event);
   }
-  if (status.ok()) status = db.SaveBudget();
-  if (status.ok()) status = db.db.Exec("COMMIT");
-  return status;
+  if (status.ok()) status = db.Save();
+  if (!status.ok()) return status;
+  {
+    std::lock_guard lock(mutex_);
+    newest_ends_ = db.ends();  // a reader may see them before we are back
+  }
+  return db.db.Exec("COMMIT");
 }
 
 }  // namespace sallyport

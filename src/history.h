@@ -13,7 +13,11 @@
 // the batch is kept, and the next Append tries again, opening anew if need be.
 // A damaged file is moved aside to NAME.corrupt-TIME and a new one begun. A
 // file of a newer version (CASES F22) or of another program is left as it is.
+//
+// The records of each table are chained by hashes (history_chain.h), so that
+// Verify finds what another hand changed, took out or put in.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,6 +30,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "src/event_notice.h"
+#include "src/history_verify.h"
 
 namespace sallyport {
 
@@ -35,11 +41,12 @@ struct HistoryLimits {
 };
 
 struct StoredEvent {
-  int64_t time_ns = 0;  // CLOCK_REALTIME
-  bool violation = false;
+  int64_t time_ns = 0;     // CLOCK_REALTIME
+  bool violation = false;  // else it is kept among the allowed flows
   std::optional<uint32_t> uid;
   std::string app;  // path, as the kernel gives it
   std::string json;
+  StoredKind kind = StoredKind::kFlow;
 };
 
 struct HistoryQuery {
@@ -48,9 +55,16 @@ struct HistoryQuery {
   std::string app;              // "": any
   std::optional<uint32_t> uid;
   size_t limit = 1000;  // the newest so many; at most kMaxHistoryRows
+  StoredKind kind = StoredKind::kFlow;
 };
 
 inline constexpr size_t kMaxHistoryRows = 10'000;  // of one answer
+
+// Where both chains begin and end.
+struct HistoryEnds {
+  HistoryHeads anchors;
+  HistoryHeads heads;
+};
 
 class History {
  public:
@@ -71,6 +85,19 @@ class History {
   absl::StatusOr<std::vector<std::string>> Query(
       const HistoryQuery& query) const;
 
+  // Whether the chains are whole and `heads` are of them, and whether the file
+  // holds what this object wrote last: so somebody who writes the file anew
+  // while the daemon runs is found. Errors: as VerifyHistory; Unavailable (one
+  // is running already); ResourceExhausted (larger than kMaxVerifiedBytes: it
+  // would take too long while somebody waits).
+  absl::StatusOr<HistoryReport> Verify(
+      std::vector<Sha256Digest> heads = {}) const;
+  static constexpr int64_t kMaxVerifiedBytes = int64_t{2} << 30;
+
+  // The newest records that are on disk, from memory: what somebody does to
+  // the file does not change the answer. Unavailable: it was never open.
+  absl::StatusOr<HistoryHeads> Heads() const;
+
   // The last failure that has not been made good by a success; OK if none.
   absl::Status error() const;
   // What the user should know though all is well again: a damaged file was
@@ -87,6 +114,7 @@ class History {
   absl::Status MoveAside(const absl::Status& why);
   absl::Status Named(const absl::Status& status) const;
   absl::Status Remember(absl::Status status);
+  void RememberCommitted();
 
   // Constant after construction.
   const std::string path_;
@@ -96,7 +124,13 @@ class History {
   std::unique_ptr<Db> db_;
   int moved_aside_ = 0;
 
+  mutable std::mutex verifying_;  // held while Verify reads
+
   mutable std::mutex mutex_;
+  // Where the chains end, for Verify; unset until the file was open. What a
+  // reader finds lies between the two.
+  std::optional<HistoryHeads> committed_heads_ ABSL_GUARDED_BY(mutex_);
+  HistoryEnds newest_ends_ ABSL_GUARDED_BY(mutex_);  // being committed
   absl::Status error_ ABSL_GUARDED_BY(mutex_);
   std::string notice_ ABSL_GUARDED_BY(mutex_);
 };

@@ -112,17 +112,25 @@ const char* ChangeStateName(ChangeState state) {
   return "rolled-back";
 }
 
-std::string ChangeEventJson(const PendingChange& change, ChangeState state,
-                            std::string_view why, absl::Time now) {
+EventNotice NoticeOf(const PendingChange& change, ChangeState state,
+                     std::string_view why, absl::Time now) {
   json object = {{"kind", KindName(change.kind)},
                  {"what", SafeMessage(change.what)},
                  {"state", ChangeStateName(state)},
                  {"asked_by_uid", change.asked_by_uid}};
   if (!why.empty()) object["why"] = SafeMessage(why);
-  return PrintJson({{"timestamp", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", now,
-                                                   absl::UTCTimeZone())},
-                    {"event_type", "change"},
-                    {"change", std::move(object)}});
+  EventNotice notice;
+  notice.time_ns = absl::ToUnixNanos(now);
+  notice.kind = StoredKind::kChange;
+  notice.type = "change";
+  notice.text = SafeMessage(Concat(change.what, ": ", ChangeStateName(state),
+                                   why.empty() ? "" : ": ", why));
+  notice.json =
+      PrintJson({{"timestamp", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", now,
+                                                absl::UTCTimeZone())},
+                 {"event_type", "change"},
+                 {"change", std::move(object)}});
+  return notice;
 }
 
 }  // namespace sallyport

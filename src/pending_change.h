@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "rules/verdict.h"
+#include "src/event_notice.h"
 
 namespace sallyport {
 
@@ -45,9 +46,9 @@ absl::StatusOr<PendingChange> ParsePendingChange(std::string_view text);
 enum class ChangeState : uint8_t { kApplied, kConfirmed, kRolledBack };
 const char* ChangeStateName(ChangeState state);  // "applied" "confirmed" ...
 
-// One line of JSON with event_type "change", for followers of events.
-std::string ChangeEventJson(const PendingChange& change, ChangeState state,
-                            std::string_view why, absl::Time now);
+// For people, and as an EVENT with event_type "change".
+EventNotice NoticeOf(const PendingChange& change, ChangeState state,
+                     std::string_view why, absl::Time now);
 
 }  // namespace sallyport
 

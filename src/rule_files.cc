@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
+#include "proc/sha256.h"
 #include "rules/rule_blocks.h"
 #include "rules/rule_text.h"
 #include "rules/text_util.h"
@@ -66,6 +68,13 @@ std::string CutProblem(std::string_view text) {
   return "";
 }
 
+std::string HashOf(std::string_view text) {
+  Sha256 sha256;
+  sha256.Update(text);
+  const absl::StatusOr<Sha256Digest> digest = sha256.Finish();
+  return digest.ok() ? DigestToHex(*digest) : "";
+}
+
 class Loader {
  public:
   explicit Loader(RuleFiles* out) : out_(*out) {}
@@ -74,31 +83,42 @@ class Loader {
     if (is_ours) trusted_uid_ = ServiceUid();
     absl::Status status = CheckGuardedDirectory(directory, trusted_uid_);
     if (absl::IsNotFound(status)) return;
-    if (!status.ok()) return Error(status);
+    if (!status.ok()) return NotRead(directory, status);
     absl::StatusOr<std::vector<std::string>> names = RuleFileNames(directory);
-    if (!names.ok()) return Error(names.status());
+    if (!names.ok()) return NotRead(directory, names.status());
     for (const std::string& name : *names) {
       ReadFile(Concat(directory, "/", name), is_ours);
     }
   }
 
  private:
-  void Error(const absl::Status& status) {
+  void NotRead(const std::string& path, const absl::Status& status) {
     out_.errors.emplace_back(MessageOf(status));
+    out_.unread.insert(path);
   }
 
   void ReadFile(const std::string& path, bool is_ours) {
-    absl::StatusOr<std::string> text =
-        ReadGuardedFile(path, bytes_left_, trusted_uid_);
-    if (!text.ok()) return Error(text.status());
-    bytes_left_ -= text->size();
+    absl::StatusOr<GuardedFile> file =
+        ReadGuarded(path, bytes_left_, trusted_uid_);
+    if (!file.ok()) return NotRead(path, file.status());
+    bytes_left_ -= file->text.size();
+    ParseFile(path, file->text, is_ours);
+    RememberedFile text = RememberFile(std::move(file->text), &room_bytes_);
+    text.admins = !is_ours;
+    text.owner = file->owner;
+    text.modified = file->modified;
+    out_.texts.emplace(path, std::move(text));
+  }
+
+  void ParseFile(const std::string& path, const std::string& text,
+                 bool is_ours) {
     if (is_ours) {
-      if (std::string problem = CutProblem(*text); !problem.empty()) {
+      if (std::string problem = CutProblem(text); !problem.empty()) {
         out_.errors.push_back(Concat(path, ": ", problem));
         return;
       }
     }
-    RuleParse parse = ParseRules(*text, path);
+    RuleParse parse = ParseRules(text, path);
     if (!parse.errors.empty()) {
       std::string errors = FormatRuleErrors(path, parse.errors);
       while (errors.ends_with('\n')) errors.pop_back();
@@ -111,10 +131,6 @@ class Loader {
       return;
     }
     for (Rule& rule : parse.rules) AddRule(std::move(rule));
-    if (!is_ours && text->size() <= kMaxRememberedBytes &&
-        out_.texts.size() < kMaxRememberedFiles) {
-      out_.texts.emplace(path, *std::move(text));
-    }
   }
 
   void AddRule(Rule rule) {
@@ -136,6 +152,7 @@ class Loader {
   RuleFiles& out_;
   std::optional<uid_t> trusted_uid_;       // beside root and us
   size_t bytes_left_ = kMaxRuleFileBytes;  // of all files together
+  size_t room_bytes_ = kMaxAllRememberedBytes;
   absl::flat_hash_map<std::string, std::string> origin_of_name_;
   UserResolver users_;
 };
@@ -156,6 +173,26 @@ std::string_view TrimTail(std::string_view text) {
 }
 
 }  // namespace
+
+RememberedFile RememberFile(std::string text, size_t* room_bytes) {
+  RememberedFile out;
+  out.bytes = text.size();
+  if (text.size() <= std::min(kMaxRememberedBytes, *room_bytes)) {
+    *room_bytes -= text.size();
+    out.text = std::make_shared<const std::string>(std::move(text));
+  } else {
+    out.sha256 = HashOf(text);
+  }
+  return out;
+}
+
+bool HaveSameText(const RememberedFile& a, const RememberedFile& b) {
+  if (a.bytes != b.bytes) return false;
+  if (a.text != nullptr && b.text != nullptr) return *a.text == *b.text;
+  const std::string hash_a = a.text == nullptr ? a.sha256 : HashOf(*a.text);
+  const std::string hash_b = b.text == nullptr ? b.sha256 : HashOf(*b.text);
+  return hash_a == hash_b;
+}
 
 RuleFiles ReadRuleFiles(const RuleDirectories& directories) {
   RuleFiles files;

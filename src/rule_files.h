@@ -10,29 +10,50 @@
 // cut (CASES F13) is refused. In the admin's files a cut can be seen only
 // against what was read last: see CutInsideRule.
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "rules/rule.h"
 
 namespace sallyport {
 
-// Texts are kept to find cuts; not of huge files, which are made by programs.
+// Texts are kept to find cuts and to tell what changed; not of huge files,
+// which are made by programs: of those there is a hash.
 inline constexpr size_t kMaxRememberedBytes = 256 << 10;
-inline constexpr size_t kMaxRememberedFiles = 64;
+inline constexpr size_t kMaxAllRememberedBytes = 16 << 20;
 // Of all files together; more is no set of rules but an accident.
 inline constexpr size_t kMaxRuleFiles = 100'000;
 
-using FileTexts = std::map<std::string, std::string>;  // by path
+// What a rule file held.
+struct RememberedFile {
+  size_t bytes = 0;
+  std::shared_ptr<const std::string> text;  // shared by all who remember it
+  std::string sha256;                       // where there is no text
+  bool admins = false;                      // else it is one of ours
+  uid_t owner = 0;
+  absl::Time modified;
+};
+using FileTexts = std::map<std::string, RememberedFile>;  // by path
+
+// `text` is kept if `room_bytes`, which then gets smaller, lets it.
+RememberedFile RememberFile(std::string text, size_t* room_bytes);
+bool HaveSameText(const RememberedFile& a, const RememberedFile& b);
 
 struct RuleFiles {
   std::vector<Rule> rules;          // of all files; users have ids
   std::vector<std::string> errors;  // "FILE:LINE:COLUMN: ..." or "FILE: ..."
-  FileTexts texts;                  // the admins', bounded as above
+  FileTexts texts;                  // of all that could be read
+  // Files, and directories, that are there and could not be read.
+  std::set<std::string> unread;
 };
 
 struct RuleDirectories {

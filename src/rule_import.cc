@@ -170,7 +170,7 @@ absl::Status RuleStore::SaveImportLocked(const RuleSet& rules, const Plan& plan,
   absl::Status status = writer_.Write(undo_path_, RuleUndoText(undo));
   if (status.ok()) {
     undo_ = std::move(undo);
-    status = writer_.Apply(changes);
+    status = ApplyLocked(changes);
     if (status.ok()) {
       undo_->is_complete = true;
       status = batch.keep_undo ? writer_.Write(undo_path_, RuleUndoText(*undo_))
@@ -191,8 +191,19 @@ absl::Status RuleStore::SaveImportLocked(const RuleSet& rules, const Plan& plan,
   return absl::UnavailableError(message);
 }
 
+absl::Status RuleStore::ApplyLocked(const std::vector<FileChange>& changes) {
+  absl::Status status = writer_.Apply(changes);
+  for (const FileChange& change : changes) {
+    RememberOursLocked(change.path, change.content.value_or(""), status.ok());
+  }
+  return status;
+}
+
 absl::Status RuleStore::PutBackLocked() {
-  absl::Status status = writer_.Apply(ChangesOf(*undo_, our_dir_));
+  // So that a crash on the way is made good by the next start; if this cannot
+  // be written, neither can the files.
+  absl::Status status = writer_.Write(undo_path_, RuleUndoText(*undo_));
+  if (status.ok()) status = ApplyLocked(ChangesOf(*undo_, our_dir_));
   if (status.ok()) status = writer_.Remove(undo_path_);
   if (!status.ok()) {
     return absl::UnavailableError(Concat(
@@ -272,11 +283,7 @@ absl::Status RuleStore::UndoImport() {
     on_change_(current_);
   }
   undo_->is_complete = false;
-  // So that a crash on the way is made good by the next start; if this cannot
-  // be written, neither can the files.
-  absl::Status status = writer_.Write(undo_path_, RuleUndoText(*undo_));
-  if (status.ok()) status = PutBackLocked();
-  if (!status.ok()) {
+  if (absl::Status status = PutBackLocked(); !status.ok()) {
     last_error_ = MessageOf(status);
     return absl::UnavailableError(last_error_);
   }

@@ -104,7 +104,8 @@ absl::Status RuleStore::Load(Unconfirmed unconfirmed) {
   auto rules = BuildFrom(std::move(files), options_, current_.get());
   if (!rules.ok()) return rules.status();
   current_ = *std::move(rules);
-  texts_ = std::move(texts);
+  good_texts_ = texts;
+  seen_ = std::move(texts);
   return absl::OkStatus();
 }
 
@@ -123,9 +124,11 @@ absl::Status RuleStore::ReloadLocked(Why why) {
   }
   RuleFiles files = ReadRuleFiles(DirectoriesOf(options_));
   if (why == Why::kOnEvent) {
-    for (const auto& [path, before] : texts_) {
+    for (const auto& [path, before] : good_texts_) {
       auto now = files.texts.find(path);
-      if (now == files.texts.end() || !CutInsideRule(before, now->second)) {
+      if (!before.admins || before.text == nullptr ||
+          now == files.texts.end() || now->second.text == nullptr ||
+          !CutInsideRule(*before.text, *now->second.text)) {
         continue;
       }
       files.errors.push_back(
@@ -134,20 +137,23 @@ absl::Status RuleStore::ReloadLocked(Why why) {
                  "that is meant, run 'sallyport rules reload'"));
     }
   }
+  std::vector<RuleFileChange> changes = TakeChangesLocked(files);
   FileTexts texts = std::move(files.texts);
   auto rules = BuildFrom(std::move(files), options_, current_.get());
   if (!rules.ok()) {
     last_error_ = MessageOf(rules.status());
+    TellChangesLocked(std::move(changes), nullptr, nullptr, last_error_);
     return rules.status();
   }
   last_error_.clear();
-  texts_ = std::move(texts);
-  if (current_ != nullptr &&
-      std::ranges::equal((*rules)->rules(), current_->rules())) {
-    return absl::OkStatus();
+  good_texts_ = std::move(texts);
+  const std::shared_ptr<const RuleSet> before = current_;
+  if (before == nullptr ||
+      !std::ranges::equal((*rules)->rules(), before->rules())) {
+    current_ = *std::move(rules);
+    on_change_(current_);
   }
-  current_ = *std::move(rules);
-  on_change_(current_);
+  TellChangesLocked(std::move(changes), before.get(), current_.get(), "");
   return absl::OkStatus();
 }
 
@@ -262,6 +268,7 @@ absl::Status RuleStore::SaveFileLocked(const RuleSet& rules,
   const std::string text = of_file.empty() ? "" : RuleFileText(of_file);
   absl::Status status =
       of_file.empty() ? writer_.Remove(origin) : writer_.Write(origin, text);
+  RememberOursLocked(origin, text, status.ok());
   if (!status.ok()) {
     return absl::UnavailableError(
         Concat("not saved, nothing is changed: ", MessageOf(status)));

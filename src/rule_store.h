@@ -25,6 +25,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,7 @@
 #include "rules/rule.h"
 #include "rules/rule_set.h"
 #include "src/atomic_file.h"
+#include "src/rule_change.h"
 #include "src/rule_clock.h"
 #include "src/rule_files.h"
 #include "src/rule_undo.h"
@@ -49,6 +51,10 @@ struct RuleStoreOptions {
   FileWriter* writer = nullptr;  // borrowed; null: AtomicFileWriter
   // For rules that end or have hours; called with the lock held.
   std::function<Moment()> now = CurrentMoment;
+  // Told, after each read of all files but the first, of each file that is not
+  // as it was read or written last: another hand was at it. May be left empty.
+  // Called with the store locked: it must not call the store.
+  std::function<void(const RuleFileChange&)> on_foreign_change;
 };
 
 // A rule of the set in force, by value.
@@ -184,6 +190,9 @@ class RuleStore {
   // What is in force, but with our rules of before_.
   std::shared_ptr<const RuleSet> SetBeforeLocked() const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Writes them, and knows from then on that it was us.
+  absl::Status ApplyLocked(const std::vector<FileChange>& changes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Puts the files of undo_ back and removes the undo file.
   absl::Status PutBackLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReloadLocked(Why why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -192,6 +201,19 @@ class RuleStore {
   absl::Status CommitLocked(std::vector<Rule> rules, const std::string& origin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SaveFileLocked(const RuleSet& rules, const std::string& origin)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // After the file of `origin` was written (or removed: no text), or that
+  // failed somewhere on the way.
+  void RememberOursLocked(const std::string& origin, const std::string& text,
+                          bool saved) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What is not as in seen_, which then is as `files`.
+  std::vector<RuleFileChange> TakeChangesLocked(const RuleFiles& files)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Says what became of `changes`: `rules` are in force now, null: they are
+  // not, because of `error`.
+  void TellChangesLocked(std::vector<RuleFileChange> changes,
+                         const RuleSet* before, const RuleSet* rules,
+                         const std::string& error)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<StoredRule> FindLocked(std::string_view name) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -215,7 +237,10 @@ class RuleStore {
 
   mutable std::mutex mutex_;
   std::shared_ptr<const RuleSet> current_ ABSL_GUARDED_BY(mutex_);
-  FileTexts texts_ ABSL_GUARDED_BY(mutex_);  // admins', last good read
+  FileTexts good_texts_ ABSL_GUARDED_BY(mutex_);  // last good read
+  FileTexts seen_ ABSL_GUARDED_BY(mutex_);        // last read, or written by us
+  // Files whose change was told while it was not in force.
+  std::set<std::string> not_taken_ ABSL_GUARDED_BY(mutex_);
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   // The undo file's, if there is one: complete, and waiting; or to be finished.
   std::optional<RuleUndo> undo_ ABSL_GUARDED_BY(mutex_);

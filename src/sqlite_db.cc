@@ -30,6 +30,8 @@ absl::Status ToStatus(sqlite3* db, int code) {
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
       return absl::UnavailableError(text);
+    case SQLITE_CONSTRAINT:
+      return absl::AlreadyExistsError(text);
     default:
       return absl::InternalError(text);
   }
@@ -58,6 +60,11 @@ void SqliteStatement::Bind(int parameter, int64_t value) {
 void SqliteStatement::Bind(int parameter, std::string_view text) {
   sqlite3_bind_text(statement_.get(), parameter, text.data(),
                     static_cast<int>(text.size()), SQLITE_STATIC);
+}
+
+void SqliteStatement::BindBlob(int parameter, std::span<const uint8_t> bytes) {
+  sqlite3_bind_blob(statement_.get(), parameter, bytes.data(),
+                    static_cast<int>(bytes.size()), SQLITE_STATIC);
 }
 
 void SqliteStatement::BindNull(int parameter) {
@@ -95,6 +102,29 @@ std::string_view SqliteStatement::Text(int column) const {
                                     statement_.get(), column)));
 }
 
+std::string_view SqliteStatement::Blob(int column) const {
+  const void* bytes = sqlite3_column_blob(statement_.get(), column);
+  if (bytes == nullptr) return {};
+  return std::string_view(
+      static_cast<const char*>(bytes),
+      static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column)));
+}
+
+SqliteStatement::Type SqliteStatement::TypeOf(int column) const {
+  switch (sqlite3_column_type(statement_.get(), column)) {
+    case SQLITE_INTEGER:
+      return Type::kInteger;
+    case SQLITE_FLOAT:
+      return Type::kReal;
+    case SQLITE_TEXT:
+      return Type::kText;
+    case SQLITE_BLOB:
+      return Type::kBlob;
+    default:
+      return Type::kNull;
+  }
+}
+
 void SqliteDb::Close::operator()(sqlite3* db) const { sqlite3_close(db); }
 
 absl::StatusOr<SqliteDb> SqliteDb::Open(const std::string& path,
@@ -103,15 +133,42 @@ absl::StatusOr<SqliteDb> SqliteDb::Open(const std::string& path,
     const absl::Status created = CreateFile(path);
     if (!created.ok()) return created;
   }
+  return OpenWith(path,
+                  read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+}
+
+absl::StatusOr<SqliteDb> SqliteDb::OpenUnused(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {  // what a URI would take for its own
+    if (c == '%') {
+      uri.append("%25");
+    } else if (c == '?') {
+      uri.append("%3f");
+    } else if (c == '#') {
+      uri.append("%23");
+    } else {
+      uri.push_back(c);
+    }
+  }
+  return OpenWith(uri + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+absl::StatusOr<SqliteDb> SqliteDb::OpenWith(const std::string& name,
+                                            int flags) {
   sqlite3* handle = nullptr;
-  const int flags = SQLITE_OPEN_NOMUTEX |
-                    (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &handle,
+                                   SQLITE_OPEN_NOMUTEX | flags, nullptr);
   SqliteDb db;
   db.db_.reset(handle);  // to be closed even if it could not be opened
   if (code != SQLITE_OK) return ToStatus(handle, code);
   sqlite3_busy_timeout(handle, kBusyMs);
   return db;
+}
+
+void SqliteDb::Distrust(int max_value_bytes) {
+  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_limit(db_.get(), SQLITE_LIMIT_LENGTH, max_value_bytes);
 }
 
 absl::Status SqliteDb::Exec(const char* sql) {

@@ -5,10 +5,11 @@
 // statements belong to one thread at a time; statements must go before it.
 // Errors: DataLoss (damaged, or no database), ResourceExhausted (disk full),
 // PermissionDenied (read-only), Unavailable (busy, cannot open, I/O error),
-// Internal (a mistake of ours).
+// AlreadyExists (a constraint), Internal (a mistake of ours).
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,7 @@ class SqliteStatement {
   // Parameters count from 1. Text is borrowed until the next Reset.
   void Bind(int parameter, int64_t value);
   void Bind(int parameter, std::string_view text);
+  void BindBlob(int parameter, std::span<const uint8_t> bytes);  // borrowed
   void BindNull(int parameter);
 
   absl::StatusOr<bool> Step();  // true: there is a row to read
@@ -38,6 +40,9 @@ class SqliteStatement {
   // Columns count from 0. Text is valid until the next Step or Reset.
   int64_t Int(int column) const;
   std::string_view Text(int column) const;
+  std::string_view Blob(int column) const;
+  enum class Type : uint8_t { kInteger, kReal, kText, kBlob, kNull };
+  Type TypeOf(int column) const;  // before it is read as another
 
  private:
   friend class SqliteDb;
@@ -51,6 +56,13 @@ class SqliteDb {
  public:
   // Creates the file (mode 0600) unless `read_only`.
   static absl::StatusOr<SqliteDb> Open(const std::string& path, bool read_only);
+  // For a file that nobody has open: leaves no trace beside it, and needs no
+  // right to write.
+  static absl::StatusOr<SqliteDb> OpenUnused(const std::string& path);
+
+  // For a file that somebody may have prepared: nothing in its schema is run,
+  // and a value of more than `max_value_bytes` is an error.
+  void Distrust(int max_value_bytes);
 
   absl::Status Exec(const char* sql);
   absl::StatusOr<SqliteStatement> Prepare(const char* sql);
@@ -58,6 +70,8 @@ class SqliteDb {
   absl::StatusOr<int64_t> Number(const char* sql);
 
  private:
+  static absl::StatusOr<SqliteDb> OpenWith(const std::string& name, int flags);
+
   struct Close {
     void operator()(sqlite3* db) const;
   };

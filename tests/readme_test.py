@@ -29,7 +29,7 @@ COMMANDS = [
     (r'systemctl disable --now sallyport', STOP),
     (r'ninja -C build-release uninstall', RUN),
     (r'sallyport (status|rules|violations|stats|doctor|version|explain|mode|'
-     r'allow|deny|reject|local-only|events|off)\b.*', RUN),
+     r'allow|deny|reject|local-only|events|history|off)\b.*', RUN),
 ]
 
 

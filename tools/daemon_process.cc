@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <csignal>
@@ -99,22 +100,13 @@ absl::StatusOr<int> ExitCodeOf(pid_t child, const std::string& name) {
 // KEY=VALUE lines of `systemctl show`, whose form is documented as stable.
 std::map<std::string, std::string> ShowUnit() {
   std::map<std::string, std::string> out;
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return out;
-  const absl::StatusOr<int> child =
-      Spawn({"systemctl", "show", "-p",
-             "LoadState,ActiveState,MainPID,UnitFileState", kUnitName},
-            -1, ends[1]);
-  close(ends[1]);
-  std::string text;
-  char buffer[4096];
-  ssize_t got = 0;
-  while (child.ok() && (got = read(ends[0], buffer, sizeof(buffer))) > 0) {
-    text.append(buffer, static_cast<size_t>(got));
-  }
-  close(ends[0]);
-  if (!child.ok() || !ExitCodeOf(*child, "systemctl").ok()) return out;
-  for (std::string_view line : Split(text, '\n')) {
+  constexpr size_t kMaxBytes = 64 << 10;  // four short lines
+  const absl::StatusOr<ProgramOutput> shown =
+      ReadProgram({"systemctl", "show", "-p",
+                   "LoadState,ActiveState,MainPID,UnitFileState", kUnitName},
+                  kMaxBytes);
+  if (!shown.ok()) return out;
+  for (std::string_view line : Split(shown->text, '\n')) {
     const size_t equals = line.find('=');
     if (equals == line.npos) continue;
     out.emplace(line.substr(0, equals), line.substr(equals + 1));
@@ -183,6 +175,27 @@ absl::StatusOr<int> RunProgram(const std::vector<std::string>& words,
   return ExitCodeOf(*child, words[0]);
 }
 
+absl::StatusOr<ProgramOutput> ReadProgram(const std::vector<std::string>& words,
+                                          size_t max_bytes) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
+  const absl::StatusOr<int> child = Spawn(words, -1, ends[1]);
+  close(ends[1]);
+  ProgramOutput output;
+  char buffer[4096];
+  ssize_t got = 0;
+  while (child.ok() && (got = read(ends[0], buffer, sizeof(buffer))) > 0) {
+    const size_t room = max_bytes - output.text.size();
+    output.text.append(buffer, std::min(room, static_cast<size_t>(got)));
+  }
+  close(ends[0]);
+  if (!child.ok()) return child.status();
+  const absl::StatusOr<int> code = ExitCodeOf(*child, words[0]);
+  if (!code.ok()) return code.status();
+  output.exit_code = *code;
+  return output;
+}
+
 std::string FindDaemonBinary() {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -220,6 +233,26 @@ absl::Status RemoveDivert(int netns_fd) {
   return absl::FailedPreconditionError(
       Concat(binary, " --remove-divert failed with ", *code,
              "\nby hand: sudo nft delete table inet sallyport"));
+}
+
+absl::StatusOr<std::string> ReadHistoryReport(
+    const std::string& file, const std::vector<std::string>& heads) {
+  constexpr size_t kMaxReportBytes = 1 << 20;  // it is some KiB
+  const std::string binary = FindDaemonBinary();
+  if (binary.empty()) {
+    return absl::FailedPreconditionError(
+        "sallyportd is not found; it is what reads the file");
+  }
+  std::error_code error;
+  const std::string path = std::filesystem::absolute(file, error).string();
+  std::vector<std::string> words = {binary, "--verify-history", path};
+  words.insert(words.end(), heads.begin(), heads.end());
+  absl::StatusOr<ProgramOutput> output = ReadProgram(words, kMaxReportBytes);
+  if (!output.ok()) return output.status();
+  if (!output->text.empty()) return std::move(output->text);
+  const std::string message = Concat("cannot verify ", file);
+  if (output->exit_code == 3) return absl::NotFoundError(message);
+  return absl::FailedPreconditionError(message);
 }
 
 }  // namespace sallyport::cli

@@ -57,6 +57,15 @@ UnitState ReadUnitState();
 absl::StatusOr<int> RunProgram(const std::vector<std::string>& words,
                                int netns_fd);
 
+// The same in our own namespace, its output up to `max_bytes` (what comes after
+// is thrown away) given back.
+struct ProgramOutput {
+  int exit_code = 0;
+  std::string text;
+};
+absl::StatusOr<ProgramOutput> ReadProgram(const std::vector<std::string>& words,
+                                          size_t max_bytes);
+
 // sallyportd: beside this program, in sbin beside its bin, where it was
 // installed, in PATH. "" if it is nowhere.
 std::string FindDaemonBinary();
@@ -64,6 +73,12 @@ std::string FindDaemonBinary();
 // Clears our table from the kernel by `sallyportd --remove-divert`: it alone
 // knows what belongs to it.
 absl::Status RemoveDivert(int netns_fd);
+
+// What `sallyportd --verify-history` finds in `file`, as JSON: it alone knows
+// how that is made. What is wrong it says on standard error. NotFound: there is
+// no such file.
+absl::StatusOr<std::string> ReadHistoryReport(
+    const std::string& file, const std::vector<std::string>& heads);
 
 }  // namespace sallyport::cli
 

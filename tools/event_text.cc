@@ -48,11 +48,60 @@ std::string DestText(const Json& event) {
   return out;
 }
 
+bool IsRulesChange(const Json& event) {
+  return TextAt(event, "/event_type") == "rules_changed";
+}
+
+// "changed by another hand: +2 -1 lines; rules added: a; not in force: ...".
+std::string RulesChangeText(const Json& event) {
+  if (HasAt(event, "/more_files")) {
+    return Concat(Grouped(NumberAt(event, "/more_files")),
+                  " more files changed by another hand");
+  }
+  const std::string change = TextAt(event, "/change");
+  std::string out = change == "taken"
+                        ? "in force now, changed before by another hand"
+                        : Concat(change, " by another hand");
+  if (HasAt(event, "/lines")) {
+    AppendTo(&out, ": +", TextAt(event, "/lines/added"), " -",
+             TextAt(event, "/lines/removed"), " lines");
+  }
+  for (const char* what : {"added", "removed", "changed"}) {
+    const std::string names = ListAt(event, Concat("/rules/", what));
+    if (!names.empty()) AppendTo(&out, "; rules ", what, ": ", names);
+  }
+  if (HasAt(event, "/rules/more")) {
+    AppendTo(&out, " and ", TextAt(event, "/rules/more"), " more");
+  }
+  if (!BoolAt(event, "/in_force", true)) {
+    AppendTo(&out, "; NOT in force: ", TextAt(event, "/error"));
+  }
+  AppendTo(&out, " (who: ", TextAt(event, "/who"));
+  std::string owner = TextAt(event, "/owner/user");
+  if (owner.empty()) owner = TextAt(event, "/owner/uid");
+  if (!owner.empty()) AppendTo(&out, "; file owner ", owner);
+  out.push_back(')');
+  return out;
+}
+
 }  // namespace
 
 EventRow RowOf(const Json& event) {
   EventRow row;
   row.time = LocalTime(TextAt(event, "/timestamp"));
+  if (IsRulesChange(event)) {
+    row.verdict = "rules";
+    row.colour = Colour::kYellow;
+    row.app = TextAt(event, "/file");
+    row.why = RulesChangeText(event);
+    return row;
+  }
+  if (TextAt(event, "/event_type") == "change") {
+    row.verdict = TextAt(event, "/change/state");
+    row.colour = Colour::kYellow;
+    row.why = TextAt(event, "/change/what");
+    return row;
+  }
   row.verdict = TextAt(event, "/verdict/action");
   row.colour = row.verdict == "allow" ? Colour::kGreen : Colour::kRed;
   if (BoolAt(event, "/verdict/would_deny")) {
@@ -127,6 +176,12 @@ std::string EventLine(const Json& event, bool colour) {
     if (width < columns) safe.append(columns - width, ' ');
     return safe;
   };
+  if (IsRulesChange(event)) {
+    return Concat(Paint(Colour::kDim, row.time, colour), "  ",
+                  Paint(row.colour, pad(row.verdict, 10), colour), "  ",
+                  EscapeForTerminal(row.app), row.app.empty() ? "" : "  ",
+                  EscapeForTerminal(row.why), "\n");
+  }
   return Concat(Paint(Colour::kDim, row.time, colour), "  ",
                 Paint(row.colour, pad(row.verdict, 10), colour), "  ",
                 pad(Concat(row.app, row.pid.empty() ? "" : "[", row.pid,
@@ -134,6 +189,25 @@ std::string EventLine(const Json& event, bool colour) {
                     30),
                 "  ", pad(row.dest, 24), "  ", pad(row.proto, 5), "  ",
                 EscapeForTerminal(row.why), "\n");
+}
+
+std::string EventDetails(const Json& event, bool colour) {
+  std::string out;
+  for (const Json& line : ArrayAt(event, "/diff")) {
+    const std::string text = TextAt(line, "");
+    const Colour paint = text.starts_with('+')   ? Colour::kGreen
+                         : text.starts_with('-') ? Colour::kRed
+                         : text.starts_with('@') ? Colour::kCyan
+                                                 : Colour::kNone;
+    AppendTo(&out, "    ", Paint(paint, EscapeForTerminal(text), colour), "\n");
+  }
+  if (!BoolAt(event, "/diff_complete", true)) {
+    out.append("    (not all of the change is shown)\n");
+  } else if (IsRulesChange(event) && HasAt(event, "/file") &&
+             TextAt(event, "/change") != "taken" && !HasAt(event, "/diff")) {
+    out.append("    (the file is too large to show what changed)\n");
+  }
+  return out;
 }
 
 }  // namespace sallyport::cli

@@ -12,17 +12,18 @@
 
 namespace sallyport::cli {
 
-// One flow, in words. Not escaped: Table and Fit do that.
+// One flow, in words; or a rule file that another hand has changed. Not
+// escaped: Table and Fit do that.
 struct EventRow {
   std::string time;     // local, 12:34:56.789
-  std::string verdict;  // allow, deny, reject, would deny, would reject
+  std::string verdict;  // allow, deny, reject, would deny, would reject, rules
   Colour colour = Colour::kNone;
-  std::string app;  // path, or kernel, or unknown (uid N)
+  std::string app;  // path, or kernel, or unknown (uid N); the rule file
   std::string pid;
   std::string user;
   std::string dest;   // 192.0.2.1:443, [2001:db8::1]:443, plus the name
   std::string proto;  // tcp
-  std::string why;    // the rule's name, or the reason
+  std::string why;    // the rule's name, or the reason; what was changed
 };
 
 EventRow RowOf(const Json& event);
@@ -39,6 +40,10 @@ bool IsOfApp(const Json& event, std::string_view app);
 std::string EventTableText(const Json& events, bool colour);
 // A line for followers: columns of fixed width, as nobody knows what comes.
 std::string EventLine(const Json& event, bool colour);
+
+// What an event has beyond its line, on lines of its own: the diff of a rule
+// file. "" if nothing.
+std::string EventDetails(const Json& event, bool colour);
 
 }  // namespace sallyport::cli
 

@@ -40,6 +40,7 @@ constexpr Verb kVerbs[] = {
     {"explain", &AddExplain, "what would happen to a connection, and why"},
     {"violations", &AddViolations, "what was turned away"},
     {"events", &AddEvents, "recent connections and verdicts"},
+    {"history", &AddHistory, "was the record of events changed by a hand?"},
     {"stats", &AddStats, "counters and verdict latency"},
 };
 

@@ -9,7 +9,7 @@ _sallyport() {
   local cur prev words cword
   _init_completion || return
   local verbs='status mode confirm off doctor watch version allow deny reject
-    local-only rules explain violations events stats'
+    local-only rules explain violations events history stats'
   local common='--json --socket --help'
   local verb= sub= i
   for ((i = 1; i < cword; i++)); do
@@ -68,7 +68,17 @@ _sallyport() {
       if [[ $prev == --app ]]; then COMPREPLY=($(compgen -c -- "$cur"))
       else COMPREPLY=($(compgen -W "--since --app --follow --limit $common" \
              -- "$cur")); fi ;;
-    events) COMPREPLY=($(compgen -W "--follow $common" -- "$cur")) ;;
+    events) COMPREPLY=($(compgen -W "--follow --verbose $common" \
+              -- "$cur")) ;;
+    history)
+      case $sub in
+        '') COMPREPLY=($(compgen -W "verify head rules $common" -- "$cur")) ;;
+        verify)
+          if [[ $prev == --file ]]; then _filedir
+          else COMPREPLY=($(compgen -W "--head --file $common" -- "$cur")); fi ;;
+        rules) COMPREPLY=($(compgen -W "--since --limit --verbose $common" \
+                 -- "$cur")) ;;
+      esac ;;
     stats) COMPREPLY=($(compgen -c -- "$cur")) ;;
     *) COMPREPLY=($(compgen -W "$common" -- "$cur")) ;;
   esac

@@ -1,4 +1,5 @@
-// violations, events: what was judged, from the history or as it happens.
+// violations, events: what was judged, from the history or as it happens, and
+// rule files that another hand has changed.
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -40,6 +41,7 @@ struct EventArgs {
   std::string app;
   int limit = 0;  // 0: the daemon's own
   bool follow = false;
+  bool verbose = false;  // with what an event has beyond its line
 };
 
 std::string ListPath(const EventArgs& args) {
@@ -56,20 +58,28 @@ const char* ListKey(const EventArgs& args) {
   return args.violations ? "/violations" : "/events";
 }
 
-void PrintEvent(const Session& session, const Json& event) {
+void PrintEvent(const Session& session, const EventArgs& args,
+                const Json& event) {
   if (session.json) {
     PrintJson(event);
     return;
   }
   std::fputs(EventLine(event, session.colour).c_str(), stdout);
+  if (args.verbose) {
+    std::fputs(EventDetails(event, session.colour).c_str(), stdout);
+  }
   std::fflush(stdout);
 }
 
 int RunList(const Session& session, const EventArgs& args) {
   return RunCall(session, {"GET", ListPath(args), ""}, [&](const Json& answer) {
+    const Json& events = ArrayAt(answer, ListKey(args));
     const std::string table =
-        EventTableText(ArrayAt(answer, ListKey(args)), session.colour);
-    if (!table.empty()) {
+        args.verbose ? "" : EventTableText(events, session.colour);
+    if (args.verbose && !events.empty()) {
+      // Line by line: what belongs to an event stands below it.
+      for (const Json& event : events) PrintEvent(session, args, event);
+    } else if (!table.empty()) {
       std::fputs(table.c_str(), stdout);
     } else if (args.violations) {
       std::printf("nothing was turned away %s %s\n",
@@ -97,7 +107,7 @@ int RunFollow(const Session& session, const EventArgs& args) {
     const int code = Fetch(session, {"GET", ListPath(args), ""}, &past);
     if (code != kDone) return code;
     for (const Json& event : ArrayAt(past, "/violations")) {
-      PrintEvent(session, event);
+      PrintEvent(session, args, event);
       last = TextAt(event, "/timestamp");
     }
   }
@@ -111,7 +121,7 @@ int RunFollow(const Session& session, const EventArgs& args) {
       if (!notice && !last.empty() && TextAt(event, "/timestamp") <= last) {
         continue;
       }
-      PrintEvent(session, event);
+      PrintEvent(session, args, event);
     }
     if (std::ferror(stdout)) return kDone;  // `| head` has seen enough
     if (!status.ok()) return Report(status);
@@ -151,7 +161,10 @@ void AddViolations(CLI::App& verb, Session& session) {
 }
 
 void AddEvents(CLI::App& verb, Session& session) {
-  AddCommon(verb, session, std::make_shared<EventArgs>());
+  auto args = std::make_shared<EventArgs>();
+  verb.add_flag("--verbose,-v", args->verbose,
+                "with what changed in rule files");
+  AddCommon(verb, session, args);
 }
 
 }  // namespace sallyport::cli

@@ -29,6 +29,7 @@ void AddRules(CLI::App& verb, Session& session);
 void AddExplain(CLI::App& verb, Session& session);
 void AddViolations(CLI::App& verb, Session& session);
 void AddEvents(CLI::App& verb, Session& session);
+void AddHistory(CLI::App& verb, Session& session);
 void AddStats(CLI::App& verb, Session& session);
 
 // `--confirm TIME` of verbs whose change can go back by itself; `text` is set

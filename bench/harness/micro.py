@@ -5,8 +5,8 @@ import os
 
 from .lab import BenchError, run
 
-PROGRAMS = ("rules_bench", "proc_bench", "engine_bench")
-QUICK_FILTER = "Parse.*V|WorkerPacket|Match/|EnterLeave|again|floor"
+PROGRAMS = ("rules_bench", "proc_bench", "engine_bench", "history_bench")
+QUICK_FILTER = "Parse.*V|WorkerPacket|Match/|EnterLeave|again|floor|append/64"
 NANOSECONDS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 BUILT_IN = {"name", "run_name", "run_type", "repetitions", "threads",
             "repetition_index", "family_index", "iterations", "real_time",

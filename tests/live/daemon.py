@@ -313,6 +313,11 @@ class Daemon:
             found = [e for e in self._events if e.get('event_type') == 'flow']
         return [event for event in found if _matches(event, **fields)]
 
+    def all_events(self):
+        """Of every type, as they came."""
+        with self._lock:
+            return list(self._events)
+
     def wait_event(self, seconds=5.0, count=1, **fields):
         """The first (with count: the newest) event with these fields."""
         def come():

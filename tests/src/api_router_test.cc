@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "rules/builtin_rules.h"
 #include "src/api_handlers.h"
 #include "tests/src/api_fixture.h"
@@ -352,6 +354,70 @@ TEST_F(ApiTest, A38_HostileNamesInErrorsAreEscaped) {
        R"({"policy":"deny","app":"any","\u001b\u202e":1})");
   for (const std::string& line : log) {
     EXPECT_EQ(line.find('\x1b'), std::string::npos);
+  }
+}
+
+TEST_F(ApiTest, HistoryIsVerified) {
+  std::vector<StoredEvent> events(
+      3,
+      StoredEvent{.time_ns = 1'700'000'000, .violation = true, .json = "{}"});
+  ASSERT_TRUE(history->Append(events).ok());
+  json verified = Ask("GET", "/v1/history/verify");
+  EXPECT_EQ(verified["intact"], true);
+  EXPECT_EQ(verified["chains"][0]["records"], 3);
+  const json head = Ask("GET", "/v1/history/head")["heads"][0];
+  EXPECT_EQ(head["id"], 3);
+  EXPECT_EQ(head["hash"], verified["chains"][0]["head"]["hash"]);
+  const std::string hash = head["hash"];
+  verified = Ask("GET", "/v1/history/verify", "", {{"head", hash}});
+  EXPECT_EQ(verified["heads"][0]["found"], true);
+  verified = Ask("GET", "/v1/history/verify", "",
+               {{"head", hash + "," + std::string(64, '0')}});
+  EXPECT_EQ(verified["intact"], false);
+  EXPECT_EQ(verified["heads"][1]["found"], false);
+  for (const std::string& wrong : {std::string(), std::string("x"), hash + ",",
+                                   "," + hash, std::string(64, 'g')}) {
+    EXPECT_EQ(
+        Ask("GET", "/v1/history/verify", "", {{"head", wrong}}, 400)["field"],
+        "head");
+  }
+  std::string many = hash;
+  for (int i = 0; i < 20; ++i) many += "," + hash;
+  Ask("GET", "/v1/history/verify", "", {{"head", many}}, 400);
+}
+
+TEST_F(ApiTest, HistoryThatIsNotThere) {
+  std::filesystem::remove(dir / "history.db");
+  Ask("GET", "/v1/history/verify", "", {}, 404);
+  context.history = nullptr;
+  Ask("GET", "/v1/history/verify", "", {}, 503);
+  Ask("GET", "/v1/history/head", "", {}, 503);
+  Ask("GET", "/v1/history/rules", "", {}, 503);
+}
+
+TEST_F(ApiTest, ChangesOfRulesAreKeptApartFromViolations) {
+  const int64_t now_ns = absl::ToUnixNanos(context.now());
+  const StoredEvent events[] = {
+      {.time_ns = now_ns, .violation = true, .json = "{\"n\":1}"},
+      {.time_ns = now_ns,
+       .violation = true,
+       .json = "{\"n\":2}",
+       .kind = StoredKind::kRulesChanged}};
+  ASSERT_TRUE(history->Append(events).ok());
+  EXPECT_EQ(Ask("GET", "/v1/violations")["violations"],
+            json::parse(R"([{"n":1}])"));
+  EXPECT_EQ(Ask("GET", "/v1/history/rules")["events"],
+            json::parse(R"([{"n":2}])"));
+  EXPECT_EQ(
+      Ask("GET", "/v1/history/rules", "", {{"since", "5m"}})["events"].size(),
+      1u);
+  Ask("GET", "/v1/history/rules", "", {{"since", "x"}}, 400);
+}
+
+TEST_F(OtherUserTest, HistoryIsNotTheirs) {
+  for (const char* path :
+       {"/v1/history/verify", "/v1/history/head", "/v1/history/rules"}) {
+    Ask("GET", path, "", {}, 403);
   }
 }
 

@@ -173,18 +173,60 @@ TEST(EventFeed, ReadersComeAndGoWhileEventsFlow) {
   for (std::thread& reader : readers) reader.join();
 }
 
-TEST(EventFeed, NoticesGoToThoseWhoFollowAll) {
+EventNotice Notice(int number) {
+  return {.type = "rules_changed",
+          .text = "",
+          .json = "{\"event_type\":\"rules_changed\",\"number\":" +
+                  std::to_string(number) + "}"};
+}
+
+TEST(EventFeed, NoticesStandBetweenTheRecordsWhereTheyHappened) {
   EventFeed feed({});
-  const uint64_t all = *feed.Subscribe({}, [] {});
-  const uint64_t violations = *feed.Subscribe({.violations_only = true}, [] {});
-  const uint64_t one_app = *feed.Subscribe({.app = "/bin/a"}, [] {});
-  const uint64_t one_user = *feed.Subscribe({.uid = 1000}, [] {});
-  feed.PublishNotice("change", "{}");
-  EXPECT_EQ(feed.Next(all), "event: change\ndata: {}\n\n");
-  for (uint64_t other : {violations, one_app, one_user}) {
-    EXPECT_EQ(feed.Next(other), std::nullopt);
-  }
-  EXPECT_TRUE(feed.Recent({}).empty());
+  feed.PublishNotice(Notice(0));
+  Publish(feed, Numbered(1));
+  feed.PublishNotice(Notice(2));
+  feed.PublishNotice(Notice(3));
+  Publish(feed, Numbered(4));
+  Publish(feed, Numbered(5));
+  feed.PublishNotice(Notice(6));
+  const auto order = [&feed](const FeedFilter& filter, size_t limit) {
+    std::vector<int> out;
+    for (const std::string& text : feed.Recent(filter, limit)) {
+      const json event = json::parse(text);
+      out.push_back(event.contains("number") ? event["number"].get<int>()
+                                             : event["src_port"].get<int>());
+    }
+    return out;
+  };
+  using Order = std::vector<int>;
+  EXPECT_EQ(order({}, 100), Order({0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(order({}, 1), Order({6}));
+  EXPECT_EQ(order({}, 4), Order({3, 4, 5, 6}));
+  EXPECT_EQ(order({}, 6), Order({1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(order({.violations_only = true}, 100), Order({1, 4, 5}));
+  EXPECT_EQ(order({.app = "/usr/bin/curl"}, 100), Order({1, 4, 5}));
+  EXPECT_EQ(order({.uid = 1000}, 100), Order({1, 4, 5}));
+}
+
+TEST(EventFeed, NoticesAreSentToThoseWhoMaySeeEverything) {
+  EventFeed feed({});
+  const uint64_t all = feed.Subscribe({}, nullptr).value();
+  const uint64_t own = feed.Subscribe({.uid = 1000}, nullptr).value();
+  feed.PublishNotice(Notice(1));
+  EXPECT_EQ(feed.Next(all),
+            "event: rules_changed\ndata: "
+            "{\"event_type\":\"rules_changed\",\"number\":1}\n\n");
+  EXPECT_FALSE(feed.Next(own).has_value());
+}
+
+TEST(EventFeed, NoticesAreBounded) {
+  EventFeed feed({});
+  for (int i = 0; i < 200; ++i) feed.PublishNotice(Notice(i));
+  EXPECT_EQ(feed.Recent({}).size(), EventFeed::kRecentNotices);
+  EventNotice large = Notice(0);
+  large.json += std::string(EventFeed::kRecentNoticeBytes / 3, ' ');
+  for (int i = 0; i < 10; ++i) feed.PublishNotice(large);
+  EXPECT_EQ(feed.Recent({}).size(), 2u);
 }
 
 }  // namespace

@@ -195,6 +195,28 @@ TEST(EventLog, JournalEntry) {
   EXPECT_EQ(log.lost(), 0u);
 }
 
+TEST(EventLog, NoticesAreLinesAndEntriesToo) {
+  const EventNotice notice = {.type = "rules_changed",
+                              .text = "rule file a changed",
+                              .json = "{\"b\":2}"};
+  TempDir dir;
+  FakeJournal journal(dir / "journal");
+  EventLog to_journal({Sink::kJournal, dir / "journal"});
+  to_journal.WriteNotice(notice);
+  EXPECT_EQ(journal.Receive(),
+            "MESSAGE=rule file a changed\n"
+            "PRIORITY=4\nSYSLOG_IDENTIFIER=sallyportd\n"
+            "SALLYPORT_EVENT={\"b\":2}\n");
+  EventLog to_file({Sink::kFile, dir / "log"});
+  to_file.WriteNotice(notice);
+  to_file.Flush();
+  EXPECT_EQ(ReadWhole(dir / "log"), "{\"b\":2}\n");
+  EventLog({}).WriteNotice(notice);
+  EventLog nowhere({Sink::kFile, dir / "no/log"});
+  nowhere.WriteNotice(notice);
+  EXPECT_EQ(nowhere.lost(), 1u);
+}
+
 TEST(EventLog, F36_StoppedJournal) {
   TempDir dir;
   FakeJournal journal(dir / "journal");

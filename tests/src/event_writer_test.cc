@@ -200,5 +200,52 @@ TEST(EventWriter, SeveralThreadsJudgeWhileItWrites) {
   EXPECT_EQ(house.Kept(), status.written);
 }
 
+EventNotice Notice(int number) {
+  return {.time_ns = 1'700'000'000'000'000'000,
+          .type = "rules_changed",
+          .text = "rules",
+          .json = "{\"number\":" + std::to_string(number) + "}"};
+}
+
+TEST(EventWriter, NoticeReachesLogFeedAndHistory) {
+  House house;
+  house.writer.Post(Notice(1));
+  house.ring.OnDecision(MakeRecord(Verdict::kDeny));
+  house.writer.DrainOnce();
+  const HistoryQuery changes{.kind = StoredKind::kRulesChanged};
+  EXPECT_EQ(house.history->Query(changes).value(),
+            std::vector<std::string>({"{\"number\":1}"}));
+  EXPECT_EQ(house.Kept(), 1u);  // a flow is no change of rules
+  EXPECT_EQ(house.feed.Recent({}).size(), 2u);
+  EXPECT_EQ(Lines(house.dir / "log").size(), 2u);
+  EXPECT_TRUE(house.history->Verify().value().IsIntact());
+  EXPECT_EQ(house.history->Verify()->chains[0].records, 2);
+}
+
+TEST(EventWriter, NoticeWakesTheThread) {
+  House house;
+  ASSERT_TRUE(house.writer.Start().ok());
+  for (int i = 0; i < 3; ++i) {
+    house.writer.Post(Notice(i));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (house.feed.Recent({}).size() <= static_cast<size_t>(i)) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end);
+      std::this_thread::yield();
+    }
+  }
+  house.writer.Stop();
+}
+
+TEST(EventWriter, NoticesThatWaitAreBounded) {
+  House house;
+  for (size_t i = 0; i < EventWriter::kMaxNotices + 5; ++i) {
+    house.writer.Post(Notice(1));
+  }
+  EXPECT_EQ(house.writer.status().dropped, 5u);
+  house.writer.DrainOnce();
+  const HistoryQuery changes{.kind = StoredKind::kRulesChanged};
+  EXPECT_EQ(house.history->Query(changes)->size(), EventWriter::kMaxNotices);
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -55,9 +55,13 @@ TEST(PendingChange, WhatIsNotWholeIsRefused) {
 }
 
 TEST(PendingChange, EventHasTheShapeOfEvents) {
-  const auto event = nlohmann::json::parse(
-      ChangeEventJson(ModeChange(), ChangeState::kRolledBack, "why",
-                      absl::FromUnixMicros(1'700'000'000'000'005)));
+  const EventNotice notice =
+      NoticeOf(ModeChange(), ChangeState::kRolledBack, "why",
+               absl::FromUnixMicros(1'700'000'000'000'005));
+  EXPECT_EQ(notice.type, "change");
+  EXPECT_EQ(notice.kind, StoredKind::kChange);
+  EXPECT_EQ(notice.text, "mode monitor -> enforce: rolled-back: why");
+  const auto event = nlohmann::json::parse(notice.json);
   EXPECT_EQ(event["timestamp"], "2023-11-14T22:13:20.000005Z");
   EXPECT_EQ(event["event_type"], "change");
   EXPECT_EQ(event["change"]["state"], "rolled-back");

@@ -151,6 +151,93 @@ TIME          VERDICT  APP            PID  USER   DESTINATION    PROTO  WHY
         self.assertIn("/usr/bin/wget (+1)", out[5])
         self.assertIn("/usr/bin/wget (replaced)", out[6])
 
+    def test_a_rule_file_that_was_changed_is_one_line(self):
+        self.api.answer("GET", "/v1/events", {
+            "events": [samples.event(), samples.rules_changed(2)]})
+        out = self.run_cli("events").stdout.splitlines()
+        self.assertEqual(len(out), 3)
+        self.assertRegex(
+            out[2], r"^12:00:02.000  rules +/etc/sallyport/rules.d/a.toml .* "
+            r"changed by another hand: \+2 -1 lines; rules added: x, y; rules "
+            r"changed: z \(who: unknown; file owner root\)$")
+
+    def test_what_changed_in_a_rule_file(self):
+        broken = samples.rules_changed(
+            3, in_force=False, error="a.toml:1:1: bad", diff_complete=False)
+        huge = samples.rules_changed(4)
+        del huge["diff"], huge["lines"]
+        events = [samples.rules_changed(2), broken, huge,
+                  samples.rules_changed(5, more_files=1000)]
+        self.api.answer("GET", "/v1/events", {"events": events})
+        self.api.answer("GET", "/v1/history/rules", {"events": events})
+        out = self.run_cli("events", "--verbose").stdout
+        self.assertIn("(who: unknown; file owner root)\n"
+                      "    @@ -1,2 +1,3 @@\n     a\n    -b\n    +c\n    +d\n",
+                      out)
+        self.assertIn("NOT in force: a.toml:1:1: bad (who", out)
+        self.assertIn("(not all of the change is shown)", out)
+        self.assertIn("(the file is too large to show what changed)", out)
+        self.assertIn("1,000 more files changed by another hand", out)
+        self.assertEqual(self.run_cli("history", "rules", "-v").stdout, out)
+        self.assertEqual(self.api.calls[-1][1], "/v1/history/rules?since=7d")
+        self.assertNotIn("@@", self.run_cli("history", "rules").stdout)
+
+    def test_no_rule_file_was_changed(self):
+        self.api.answer("GET", "/v1/history/rules", {"events": []})
+        self.assertEqual(
+            self.run_cli("history", "rules", "--since", "1h").stdout,
+            "no rule file was changed by another hand in the last 1h\n")
+
+    def test_history_verify(self):
+        self.api.answer("GET", "/v1/history/verify", samples.VERIFIED)
+        self.assertEqual(self.run_cli("history", "verify").stdout,
+                         samples.VERIFIED_TEXT)
+        out = self.run_cli("history", "verify", "--json").stdout
+        self.assertEqual(json.loads(out), samples.VERIFIED)
+
+    def test_history_verify_finds_a_break(self):
+        chain = dict(samples.VERIFIED["chains"][0], intact=False, records=16,
+                     broken={"what": "changed", "id": 17,
+                             "message": "changed: record 17 of T does not"})
+        report = {"intact": False,
+                  "chains": [chain, samples.VERIFIED["chains"][1]],
+                  "notice": "history was damaged"}
+        self.api.answer("GET", "/v1/history/verify", report)
+        done = self.run_cli("history", "verify", expect=1)
+        self.assertIn("violations: BROKEN after 16 records: changed: record "
+                      "17 of T does not\n", done.stdout)
+        self.assertIn("history was damaged", done.stderr)
+        self.run_cli("history", "verify", "--json", expect=1)
+
+    def test_history_verify_heads(self):
+        one, two = "ab" * 32, "0" * 64
+        self.api.answer("GET", "/v1/history/verify", dict(
+            samples.VERIFIED, intact=False, heads=[
+                {"hash": one, "found": True, "chain": "allowed", "id": 5},
+                {"hash": two, "found": False}]))
+        done = self.run_cli("history", "verify", "--head", one, "--head", two,
+                            expect=1)
+        self.assertEqual(self.api.calls[0][1],
+                         f"/v1/history/verify?head={one},{two}")
+        self.assertIn(f"head {one}: record 5 of allowed\n", done.stdout)
+        self.assertIn(f"head {two}: NOT in the chain", done.stdout)
+
+    def test_history_head(self):
+        self.api.answer("GET", "/v1/history/head", {"heads": [
+            {"chain": "violations", "id": 5, "hash": "ab" * 32}]})
+        self.assertEqual(self.run_cli("history", "head").stdout,
+                         "ab" * 32 + "  violations 5\n")
+
+    def test_history_usage_and_what_is_not_there(self):
+        self.run_cli("history", expect=2)
+        self.run_cli("history", "verify", "--head", "abc", expect=2)
+        self.assertIn("--head", self.run_cli("history", "verify",
+                                             "--help").stdout)
+        self.api.refuse("GET", "/v1/history/verify", 404, "no such file")
+        self.run_cli("history", "verify", expect=3)
+        self.api.refuse("GET", "/v1/history/verify", 409, "newer version")
+        self.run_cli("history", "verify", expect=1)
+
     def test_version(self):
         self.api.answer("GET", "/v1/version",
                         {"version": "9.9", "api": 1, "commit": "abc"})
@@ -518,6 +605,18 @@ class HostileText(CliTest):
         rule = dict(samples.RULES["rules"][0], app=HOSTILE,
                     description=HOSTILE, origin=HOSTILE)
         self.api.answer("GET", "/v1/violations", {"violations": [event]})
+        change = samples.rules_changed(
+            file=HOSTILE, error=HOSTILE, in_force=False, diff=[HOSTILE],
+            rules={"added": [HOSTILE]}, owner={"user": HOSTILE},
+            change=HOSTILE)
+        self.api.answer("GET", "/v1/history/rules", {"events": [change]})
+        self.api.answer("GET", "/v1/history/verify", {
+            "intact": False, "notice": HOSTILE, "chains": [
+                {"chain": HOSTILE, "intact": True, "since": HOSTILE},
+                {"chain": HOSTILE, "broken": {"message": HOSTILE}}],
+            "heads": [{"hash": HOSTILE, "found": True, "chain": HOSTILE}]})
+        self.api.answer("GET", "/v1/history/head", {"heads": [
+            {"hash": HOSTILE, "chain": HOSTILE, "id": 1}]})
         self.api.answer("GET", "/v1/events", {"events": [event]})
         self.api.answer("GET", "/v1/rules", {"rules": [rule],
                                              "error": "\x1b[2J"})
@@ -531,12 +630,17 @@ class HostileText(CliTest):
         for words, lines in ((["violations"], 2), (["events"], 2),
                              (["rules"], 4), (["rules", "show", "x"], 10),
                              (["stats"], 8), (["status"], 11),
+                             (["history", "rules", "-v"], 2),
+                             (["history", "head"], 1),
                              (["explain", "/usr/bin/env", "::1"], 1)):
             out = self.run_cli(*words).stdout
             self.assert_harmless(out)
             self.assertEqual(out.count("\n"), lines, out)
             if words != ["rules", "show", "x"]:  # there: TOML's own escapes
                 self.assertIn("\\x1b[2J\\x0a\\u{202e}b", out)
+        done = self.run_cli("history", "verify", expect=1)
+        self.assert_harmless(done.stdout + done.stderr)
+        self.assertEqual(done.stdout.count("\n"), 3)
 
     def test_A38_errors(self):
         self.api.refuse("GET", "/v1/status", 503, "bad \x1b[31m\u202e text")
@@ -575,6 +679,7 @@ class ExitCodes(CliTest):
         for words in (["status"], ["rules"], ["events", "-f"], ["watch"],
                       ["mode", "enforce"], ["allow", "any"],
                       ["explain", "/usr/bin/env", "::1"], ["stats"],
+                      ["history", "verify"], ["history", "head"],
                       ["rules", "remove", "a", "b"], ["rules", "sync"]):
             done = self.run_cli(*words, socket="/nowhere/api.sock", expect=3)
             self.assertIn("/nowhere/api.sock", done.stderr)

@@ -93,6 +93,41 @@ def event(action="deny", path="/usr/bin/wget", second=1, **more):
     return out
 
 
+def rules_changed(second=1, **more):
+    out = {
+        "timestamp": f"2026-03-01T12:00:{second:02d}.000123Z",
+        "event_type": "rules_changed", "file": "/etc/sallyport/rules.d/a.toml",
+        "change": "changed", "in_force": True,
+        "rules": {"added": ["x", "y"], "removed": [], "changed": ["z"]},
+        "who": "unknown", "owner": {"uid": 0, "user": "root"},
+        "modified": "2026-03-01T12:00:00.000000Z",
+        "lines": {"added": 2, "removed": 1},
+        "diff": ["@@ -1,2 +1,3 @@", " a", "-b", "+c", "+d"],
+    }
+    out.update(more)
+    return out
+
+
+VERIFIED = {
+    "intact": True,
+    "chains": [
+        {"chain": "violations", "intact": True, "records": 1234,
+         "unchained": 0, "pruned": 5, "begun": "2026-01-01T00:00:00.000000Z",
+         "since": "2026-02-01T00:00:00.000000Z",
+         "head": {"id": 1239, "hash": "ab" * 32}},
+        {"chain": "allowed", "intact": True, "records": 7, "unchained": 20,
+         "pruned": 0, "begun": "2026-01-01T00:00:00.000000Z",
+         "since": "2026-01-02T00:00:00.000000Z",
+         "head": {"id": 27, "hash": "cd" * 32}},
+    ],
+}
+
+VERIFIED_TEXT = """\
+violations: 1,234 records, chain intact since 2026-02-01T00:00:00.000000Z
+allowed: 7 records, chain intact since 2026-01-02T00:00:00.000000Z
+  20 records are older than the chain: not verified
+"""
+
 STATS = {
     "flows": {"allow": 1000, "deny": 20, "reject": 3}, "would_deny": 0,
     "by_stage": {"queue": 1020, "slow": 3},
