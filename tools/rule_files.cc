@@ -4,16 +4,15 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 
 #include "absl/status/statusor.h"
 #include "rules/rule_text.h"
 #include "rules/text_util.h"
 #include "tools/call.h"
 #include "tools/rule_line.h"
+#include "tools/rule_nft.h"
 #include "tools/rule_toml.h"
 #include "tools/session.h"
 #include "tools/text.h"
@@ -21,21 +20,6 @@
 
 namespace sallyport::cli {
 namespace {
-
-absl::StatusOr<std::string> ReadText(const std::string& file) {
-  std::ostringstream text;
-  if (file == "-") {
-    text << std::cin.rdbuf();
-    return text.str();
-  }
-  std::ifstream stream(file, std::ios::binary);
-  // Reading a directory fails only at the first byte; peek asks for it.
-  if (!stream || (stream.peek() == EOF && !stream.eof())) {
-    return absl::NotFoundError(Concat("cannot read ", file));
-  }
-  text << stream.rdbuf();
-  return text.str();
-}
 
 std::string Origin(const std::string& file) {
   return file == "-" ? "stdin" : file;
@@ -84,32 +68,14 @@ Json ErrorsAsJson(const std::string& file,
   return list;
 }
 
-// "imported 12 rules: 3 added, 1 changed, 2 removed, 8 as they were".
-std::string ImportedText(const Json& answer, bool dry_run) {
-  const size_t added = ArrayAt(answer, "/added").size();
-  const size_t changed = ArrayAt(answer, "/changed").size();
-  const size_t removed = ArrayAt(answer, "/removed").size();
-  std::string out = Concat(dry_run ? "would import " : "imported ",
-                           added + changed, " rules");
-  const char* gap = ": ";
-  for (const auto& [count, word] :
-       {std::pair(changed, " of them changed"), std::pair(removed, " removed"),
-        std::pair(static_cast<size_t>(NumberAt(answer, "/unchanged")),
-                  " stood there already")}) {
-    if (count == 0) continue;
-    AppendTo(&out, gap, count, word);
-    gap = ", ";
-  }
-  return out;
-}
-
 }  // namespace
 
 int CheckRuleFiles(const Session& session,
                    const std::vector<std::string>& files) {
   std::vector<RuleParse> parses;
   for (const std::string& file : files) {
-    const absl::StatusOr<std::string> text = ReadText(file);
+    const absl::StatusOr<std::string> text =
+        ReadFileText(file, kMaxRuleTextBytes);
     if (text.ok()) {
       parses.push_back(ParseRules(*text, Origin(file)));
     } else {  // the others are checked all the same
@@ -135,19 +101,100 @@ int CheckRuleFiles(const Session& session,
   return good ? kDone : kFailed;
 }
 
-int ExportRules(const Session& session) {
-  return RunCall(session, {"GET", "/v1/rules", ""}, [](const Json& answer) {
+absl::StatusOr<std::string> ReadFileText(const std::string& file,
+                                         size_t most_bytes) {
+  std::ifstream stream;
+  if (file != "-") {
+    stream.open(file, std::ios::binary);
+    // Reading a directory fails only at the first byte; peek asks for it.
+    if (!stream || (stream.peek() == EOF && !stream.eof())) {
+      return absl::NotFoundError(Concat("cannot read ", file));
+    }
+  }
+  std::istream& in = file == "-" ? std::cin : stream;
+  std::string text;
+  std::vector<char> buffer(size_t{64} << 10);
+  while (in) {
+    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    text.append(buffer.data(), static_cast<size_t>(in.gcount()));
+    if (text.size() > most_bytes) {
+      return absl::ResourceExhaustedError(
+          Concat(Origin(file), " is longer than ", most_bytes, " bytes"));
+    }
+  }
+  return text;
+}
+
+int ExportRules(const Session& session, const std::string& format) {
+  return RunCall(session, {"GET", "/v1/rules", ""}, [&](const Json& answer) {
+    const Json& rules = ArrayAt(answer, "/rules");
+    if (format == "nft") {
+      std::fputs(RulesToNft(rules).c_str(), stdout);
+      return;
+    }
     std::string text = "version = 1\n";
-    for (const Json& rule : ArrayAt(answer, "/rules")) {
+    Json list = Json::array();
+    for (const Json& rule : rules) {
       if (IsBuiltin(rule)) continue;  // every daemon has it already
       AppendTo(&text, "\n", RuleToToml(rule));
+      Json bare = rule;
+      for (const char* key : {"origin", "read_only", "index"}) bare.erase(key);
+      list.push_back(std::move(bare));
     }
-    std::fputs(text.c_str(), stdout);
+    if (format == "json") {
+      PrintJson(Json{{"rules", std::move(list)}});
+    } else {
+      std::fputs(text.c_str(), stdout);
+    }
   });
 }
 
+int SendRules(const Session& session, const std::string& text,
+              const ImportArgs& args, Json* answer) {
+  Json body = {{"text", text}, {"replace", args.replace}};
+  if (const auto seconds = ConfirmSeconds(args.confirm);
+      seconds.has_value() && !args.dry_run) {
+    body["confirm_seconds"] = *seconds;
+  }
+  return Fetch(
+      session,
+      {"POST", args.dry_run ? "/v1/rules/import?dry_run=1" : "/v1/rules/import",
+       body.dump(-1, ' ', false, Json::error_handler_t::replace)},
+      answer);
+}
+
+std::string ImportedText(const Json& answer, bool dry_run) {
+  const size_t added = ArrayAt(answer, "/added").size();
+  const size_t changed = ArrayAt(answer, "/changed").size();
+  const size_t removed = ArrayAt(answer, "/removed").size();
+  std::string out = Concat(dry_run ? "would import " : "imported ",
+                           added + changed, " rules");
+  const char* gap = ": ";
+  for (const auto& [count, word] :
+       {std::pair(changed, " of them changed"), std::pair(removed, " removed"),
+        std::pair(static_cast<size_t>(NumberAt(answer, "/unchanged")),
+                  " stood there already")}) {
+    if (count == 0) continue;
+    AppendTo(&out, gap, count, word);
+    gap = ", ";
+  }
+  return out;
+}
+
+void PrintImported(const ImportArgs& args, const Json& answer) {
+  for (const Json& rule : ArrayAt(answer, "/rules")) {
+    std::printf("%s\n", EscapeForTerminal(RuleLine(rule)).c_str());
+  }
+  for (const Json& name : ArrayAt(answer, "/removed")) {
+    std::printf("removed %s\n", EscapeForTerminal(TextAt(name, "")).c_str());
+  }
+  std::printf("%s\n", ImportedText(answer, args.dry_run).c_str());
+  if (BoolAt(answer, "/to_be_confirmed")) PrintConfirmHint(args.confirm);
+}
+
 int ImportRules(const Session& session, const ImportArgs& args) {
-  const absl::StatusOr<std::string> text = ReadText(args.file);
+  const absl::StatusOr<std::string> text =
+      ReadFileText(args.file, kMaxRuleTextBytes);
   if (!text.ok()) return Report(text.status());
   // Looked at here first: the daemon does not know the name of the file.
   const RuleParse parse = ParseRules(*text, Origin(args.file));
@@ -159,26 +206,15 @@ int ImportRules(const Session& session, const ImportArgs& args) {
     PrintErrors(args.file, parse.errors);
     return kFailed;
   }
-  Json body = {{"text", *text}, {"replace", args.replace}};
-  if (const auto seconds = ConfirmSeconds(args.confirm);
-      seconds.has_value() && !args.dry_run) {
-    body["confirm_seconds"] = *seconds;
+  Json answer;
+  const int code = SendRules(session, *text, args, &answer);
+  if (code != kDone) return code;
+  if (session.json) {
+    PrintJson(answer);
+  } else {
+    PrintImported(args, answer);
   }
-  return RunCall(
-      session,
-      {"POST", args.dry_run ? "/v1/rules/import?dry_run=1" : "/v1/rules/import",
-       body.dump(-1, ' ', false, Json::error_handler_t::replace)},
-      [&](const Json& answer) {
-        for (const Json& rule : ArrayAt(answer, "/rules")) {
-          std::printf("%s\n", EscapeForTerminal(RuleLine(rule)).c_str());
-        }
-        for (const Json& name : ArrayAt(answer, "/removed")) {
-          std::printf("removed %s\n",
-                      EscapeForTerminal(TextAt(name, "")).c_str());
-        }
-        std::printf("%s\n", ImportedText(answer, args.dry_run).c_str());
-        if (BoolAt(answer, "/to_be_confirmed")) PrintConfirmHint(args.confirm);
-      });
+  return kDone;
 }
 
 }  // namespace sallyport::cli

@@ -4,6 +4,7 @@
 
 #include "rules/rule_schema_json.h"
 #include "rules/rule_text.h"
+#include "rules/text_util.h"
 
 namespace sallyport::cli {
 
@@ -15,6 +16,22 @@ std::string RuleToToml(const Json& json) {
     if (at != json.end()) (void)FieldFromJson(field, *at, &rule);
   }
   return PrintRules({&rule, 1});
+}
+
+absl::StatusOr<Rule> RuleOfJson(const Json& json) {
+  Rule rule;
+  for (const auto& [name, value] : json.items()) {
+    const RuleField* field = FindRuleField(name);
+    if (field == nullptr) {
+      return absl::InvalidArgumentError(UnknownFieldMessage("field", name));
+    }
+    const absl::Status status = FieldFromJson(*field, value, &rule);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(Concat(name, ": ", MessageOf(status)));
+    }
+  }
+  if (absl::Status status = ValidateRule(rule); !status.ok()) return status;
+  return rule;
 }
 
 Json RuleToApi(const Rule& rule) {

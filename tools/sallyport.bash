@@ -22,7 +22,13 @@ _sallyport() {
   done
   case $prev in
     --socket) _filedir; return ;;
-    --to | --not-to) COMPREPLY=($(compgen -W 'loopback lan link-local multicast
+    --from) COMPREPLY=($(compgen -W 'opensnitch ufw lsrules portmaster' \
+              -- "$cur")); return ;;
+    --to | --not-to)
+      if [[ $verb == rules ]]; then
+        COMPREPLY=($(compgen -W 'toml json nft' -- "$cur")); return
+      fi
+      COMPREPLY=($(compgen -W 'loopback lan link-local multicast
       broadcast internet' -- "$cur")); return ;;
     --proto) COMPREPLY=($(compgen -W 'tcp udp icmp ipv6-icmp udplite sctp' \
                -- "$cur")); return ;;
@@ -54,10 +60,12 @@ _sallyport() {
           COMPREPLY=($(compgen -W "$(_sallyport_rules)" -- "$cur")) ;;
         import)
           if [[ $cur == -* ]]; then
-            COMPREPLY=($(compgen -W "--replace --dry-run --confirm $common" \
+            COMPREPLY=($(compgen -W "--replace --dry-run --confirm --from --app
+              --user --list --priority $common" \
               -- "$cur"))
-          else _filedir toml; fi ;;
+          else _filedir; fi ;;
         check) _filedir toml ;;
+        export) COMPREPLY=($(compgen -W "--to $common" -- "$cur")) ;;
       esac ;;
     explain)
       if [[ $cur == -* ]]; then

@@ -7,9 +7,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "absl/time/clock.h"
 #include "rules/text_util.h"
 #include "tools/call.h"
 #include "tools/rule_files.h"
+#include "tools/rule_import.h"
 #include "tools/rule_line.h"
 #include "tools/rule_toml.h"
 #include "tools/session.h"
@@ -114,6 +116,95 @@ void AddNamed(CLI::App& verb, Session& session, const char* name,
   });
 }
 
+void AddExport(CLI::App& verb, Session& session) {
+  auto format = std::make_shared<std::string>("toml");
+  CLI::App* exporting =
+      AddSub(verb, "export", "print all rules as a rule file");
+  exporting->add_option("--to", *format, "toml, json or nft")
+      ->check(CLI::IsMember({"toml", "json", "nft"}))
+      ->capture_default_str();
+  exporting->callback([&session, format] {
+    session.exit_code = ExportRules(session, *format);
+  });
+}
+
+// "A=B"; the last '=' counts, since A may be a path.
+CLI::Validator ListPair() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const size_t mark = text.rfind('=');
+        const bool good =
+            mark != text.npos && mark > 0 && mark + 1 < text.size();
+        return good ? std::string() : "must be THEIRS=OURS";
+      },
+      "THEIRS=OURS");
+}
+
+// What `rules import` is told.
+struct ImportWords {
+  ImportArgs args;
+  ForeignImport foreign;
+  std::vector<std::string> lists;
+};
+
+int RunImport(const Session& session, ImportWords& words) {
+  const std::string& from = words.foreign.from;
+  if (words.args.file.empty() && from != "ufw") {
+    Note("rules import: what is to be read? see sallyport rules import --help");
+    return kUsage;
+  }
+  if (from.empty()) return ImportRules(session, words.args);
+  ImportOptions& options = words.foreign.options;
+  for (const std::string& pair : words.lists) {
+    const size_t mark = pair.rfind('=');
+    options.lists[pair.substr(0, mark)] = pair.substr(mark + 1);
+  }
+  options.now = absl::Now();
+  return ImportForeign(session, words.foreign, words.args);
+}
+
+void AddForeignOptions(CLI::App& sub, ImportWords& words) {
+  CLI::Option* from =
+      sub.add_option("--from", words.foreign.from,
+                     "of another firewall: opensnitch DIR, ufw [DIR], lsrules "
+                     "FILE, portmaster FILE")
+          ->check(
+              CLI::IsMember({"opensnitch", "ufw", "lsrules", "portmaster"}));
+  ImportOptions& options = words.foreign.options;
+  sub.add_option("--app", options.app,
+                 "the app that Portmaster settings are for, or any")
+      ->needs(from);
+  sub.add_option("--user", options.user, "who \"me\" is in .lsrules")
+      ->needs(from);
+  sub.add_option("--list", words.lists,
+                 "their list (directory, id) is our list of that name")
+      ->check(ListPair())
+      ->allow_extra_args(false)
+      ->needs(from);
+  sub.add_option("--priority", options.base_priority,
+                 "of the rules that are asked last; default 0")
+      ->check(CLI::Range(-1'000'000, 1'000'000))
+      ->needs(from);
+}
+
+void AddImport(CLI::App& verb, Session& session) {
+  auto words = std::make_shared<ImportWords>();
+  ImportArgs& args = words->args;
+  CLI::App* sub =
+      AddSub(verb, "import", "add the rules of a file: all or none");
+  sub->add_option("FILE", args.file,
+                  "rule file; - is stdin; with --from a file or directory");
+  sub->add_flag("--replace", args.replace,
+                "in place of all rules made with sallyport");
+  sub->add_flag("--dry-run", args.dry_run,
+                "change nothing; with --from print the rules, and what could "
+                "not be taken over");
+  AddConfirmOption(*sub, args.confirm);
+  AddForeignOptions(*sub, *words);
+  sub->callback(
+      [&session, words] { session.exit_code = RunImport(session, *words); });
+}
+
 void AddFiles(CLI::App& verb, Session& session) {
   auto files = std::make_shared<std::vector<std::string>>();
   CLI::App* check = AddSub(verb, "check", "check rule files, without a daemon");
@@ -121,20 +212,8 @@ void AddFiles(CLI::App& verb, Session& session) {
   check->callback([&session, files] {
     session.exit_code = CheckRuleFiles(session, *files);
   });
-  CLI::App* exporting =
-      AddSub(verb, "export", "print all rules as a rule file");
-  exporting->callback([&session] { session.exit_code = ExportRules(session); });
-  auto args = std::make_shared<ImportArgs>();
-  CLI::App* importing =
-      AddSub(verb, "import", "add the rules of a file: all or none");
-  importing->add_option("FILE", args->file, "rule file; - is stdin")
-      ->required();
-  importing->add_flag("--replace", args->replace,
-                      "in place of all rules made with sallyport");
-  importing->add_flag("--dry-run", args->dry_run, "check only");
-  AddConfirmOption(*importing, args->confirm);
-  importing->callback(
-      [&session, args] { session.exit_code = ImportRules(session, *args); });
+  AddExport(verb, session);
+  AddImport(verb, session);
 }
 
 }  // namespace
