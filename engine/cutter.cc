@@ -29,8 +29,8 @@ Judged JudgeFlow(Resolver& resolver, const PolicySnapshot& policy,
   return judged;
 }
 
-DecisionRecord MakeCutRecord(const Flow& flow, const PolicySnapshot& policy,
-                             Judged&& judged) {
+DecisionRecord MakeFlowRecord(const Flow& flow, const PolicySnapshot& policy,
+                              Judged&& judged) {
   // There is no packet, so nobody has a duty to answer it.
   PendingPacket packet{.duty = Duty(nullptr, nullptr, 0, 0), .flow = flow};
   packet.time_ns = RealtimeNs();
@@ -38,6 +38,14 @@ DecisionRecord MakeCutRecord(const Flow& flow, const PolicySnapshot& policy,
                                      std::move(judged.ownership), Stage::kSlow);
   record.latency_ns = MonotonicNs() - judged.started_ns;
   return record;
+}
+
+// A closed TCP socket on its last exchange with the peer has no owner; to judge
+// it would only keep the peer waiting. Other protocols have no such state:
+// there nobody is a reason to have the next packet judged.
+bool IsOrphan(const ConntrackEntry& entry, const Judged& judged) {
+  return judged.ownership.confidence == Confidence::kNone &&
+         entry.flow.protocol == kProtoTcp;
 }
 
 void DestroySocket(const CutterParts& parts, const Flow& flow,
@@ -84,7 +92,7 @@ bool Cut(const CutterParts& parts, const ConntrackEntry& entry,
 absl::StatusOr<CutReport> Recheck(const CutterParts& parts,
                                   const MarkBits& marks,
                                   const PolicySnapshot& policy,
-                                  std::stop_token stop) {
+                                  std::stop_token stop, bool tell_undecided) {
   absl::StatusOr<ConntrackDump> dump =
       parts.conntrack.Dump(marks.mask, marks.allowed());
   if (!dump.ok()) return dump.status();
@@ -106,13 +114,14 @@ absl::StatusOr<CutReport> Recheck(const CutterParts& parts,
     }
     if (judged.judgement.decision.verdict == Verdict::kAllow) {
       ++report.allowed;
+      if (tell_undecided && !IsOrphan(entry, judged) &&
+          judged.judgement.decision.rule == kNoRule) {
+        parts.sink.OnDecision(
+            MakeFlowRecord(entry.flow, policy, std::move(judged)));
+      }
       continue;
     }
-    // A closed TCP socket on its last exchange with the peer has no owner; to
-    // judge it would only keep the peer waiting. Other protocols have no such
-    // state: there nobody is a reason to have the next packet judged.
-    if (judged.ownership.confidence == Confidence::kNone &&
-        entry.flow.protocol == kProtoTcp) {
+    if (IsOrphan(entry, judged)) {
       ++report.orphans;
       continue;
     }
@@ -121,7 +130,8 @@ absl::StatusOr<CutReport> Recheck(const CutterParts& parts,
       continue;
     }
     ++report.cut;
-    parts.sink.OnDecision(MakeCutRecord(entry.flow, policy, std::move(judged)));
+    parts.sink.OnDecision(
+        MakeFlowRecord(entry.flow, policy, std::move(judged)));
   }
   return report;
 }

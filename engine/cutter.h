@@ -8,7 +8,9 @@
 // worker could allow anew what is being cut.
 //
 // Only flows with our allowed bit in their ct mark are looked at: those left
-// from here by a verdict. What is cut gets a DecisionRecord (stage slow).
+// from here by a verdict. What is cut gets a DecisionRecord (stage slow), and,
+// if asked for, what is still allowed though no rule speaks of it: mode learn
+// begins with flows that were there before it.
 
 #include <cstddef>
 #include <stop_token>
@@ -26,7 +28,7 @@ namespace sallyport {
 
 struct CutReport {
   size_t walked = 0;     // entries with our bit
-  size_t allowed = 0;    // still allowed, also would-deny in mode monitor
+  size_t allowed = 0;    // still allowed, also would-deny
   size_t orphans = 0;    // nobody's any more: left to the kernel
   size_t cut = 0;        // entries deleted: their next packet is judged anew
   size_t destroyed = 0;  // of these: sockets ended as well
@@ -49,7 +51,8 @@ struct CutterParts {
 absl::StatusOr<CutReport> Recheck(const CutterParts& parts,
                                   const MarkBits& marks,
                                   const PolicySnapshot& policy,
-                                  std::stop_token stop = {});
+                                  std::stop_token stop = {},
+                                  bool tell_undecided = false);
 
 }  // namespace sallyport
 

@@ -30,7 +30,8 @@ DecisionRecord MakeRecord(const PendingPacket& packet,
 
 namespace {
 
-// Mode monitor turns nothing away, whatever the reason.
+// Mode monitor turns nothing away, whatever the reason. Mode learn does here
+// as enforce does: where rules could not be asked, one may say no.
 Judgement WithoutRule(const JudgeSettings& settings, Reason reason,
                       Verdict judged) {
   Judgement judgement;

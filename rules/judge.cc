@@ -51,12 +51,23 @@ bool PassesLockdown(const RuleSet& rules, const Decision& decision,
          rules.priority(decision.rule) >= kLockdownPriority;
 }
 
-// The strictest first: Verdict's values are in that order.
-bool Stricter(const Judgement& a, const Judgement& b) {
-  return a.decision.judged < b.decision.judged;
+// The strictest first: Verdict's values are in that order. What is done comes
+// before what is only said: in mode learn a rule's reject is done, a default's
+// deny is not. Learn also prefers what is to be learned.
+bool Stricter(const Decision& a, const Decision& b) {
+  if (a.verdict != b.verdict) return a.verdict < b.verdict;
+  if (a.judged != b.judged) return a.judged < b.judged;
+  return a.mode == Mode::kLearn && a.rule == kNoRule && b.rule != kNoRule;
 }
 static_assert(Verdict::kDeny < Verdict::kReject &&
               Verdict::kReject < Verdict::kAllow);
+
+// Nothing stricter can come.
+bool IsStrictest(const Decision& decision) {
+  return decision.judged == Verdict::kDeny &&
+         (decision.verdict == Verdict::kDeny ||
+          decision.mode == Mode::kMonitor);
+}
 
 }  // namespace
 
@@ -74,6 +85,10 @@ Judgement JudgeSubject(const PolicySnapshot& policy, const Flow& flow,
   switch (policy.settings.mode) {
     case Mode::kMonitor:
       decision.verdict = Verdict::kAllow;
+      return judgement;
+    case Mode::kLearn:
+      decision.verdict =
+          match.rule == kNoRule ? Verdict::kAllow : decision.judged;
       return judgement;
     case Mode::kEnforce:
       decision.verdict = decision.judged;
@@ -106,11 +121,13 @@ Judgement Judge(const PolicySnapshot& policy, const Flow& flow,
     judgement.decisive_owner =
         static_cast<uint8_t>(std::min<size_t>(index, UINT8_MAX));
     // A deny that hangs on nothing settles the matter.
-    if (judgement.needs == 0 && judgement.decision.judged == Verdict::kDeny) {
+    if (judgement.needs == 0 && IsStrictest(judgement.decision)) {
       return judgement;
     }
     needs |= judgement.needs;
-    if (index == 0 || Stricter(judgement, strictest)) strictest = judgement;
+    if (index == 0 || Stricter(judgement.decision, strictest.decision)) {
+      strictest = judgement;
+    }
     ++index;
   }
   strictest.needs = needs;

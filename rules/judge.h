@@ -5,9 +5,11 @@
 // thread may call it with a snapshot that it holds.
 //
 // Monitor: the verdict is always allow, `judged` is what rules and defaults
-// say. Lockdown: denied, but what a rule of kLockdownPriority or more allows,
-// and what comes from or goes to loopback, which is judged as in enforce. So
-// no mode but monitor ever lets through what enforce does not.
+// say. Learn: what a rule says is done, what none speaks of is allowed, with
+// `judged` as the defaults say. Lockdown: denied, but what a rule of
+// kLockdownPriority or more allows, and what comes from or goes to loopback,
+// which is judged as in enforce. So no mode but monitor ever lets through what
+// a rule turns away in enforce, and lockdown lets through nothing more at all.
 
 #include <memory>
 
@@ -43,8 +45,9 @@ struct Judgement {
 };
 
 // The most restrictive decision over all owners: deny over reject over allow;
-// of equals the first owner decides. Nothing is needed where another
-// owner's deny has settled it anyway.
+// of equals the first owner decides, in mode learn the first that no rule
+// speaks of. Nothing is needed where another owner's deny has settled it
+// anyway.
 // No owner (also Confidence::kKernel): rules with app = "any" still apply, with
 // the uid of the socket, then the unattributed default. An owner without an
 // app, or with Kind::kKernel, is no known app: same default.

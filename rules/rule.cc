@@ -160,6 +160,21 @@ bool IsValidRuleName(std::string_view name) {
          });
 }
 
+std::string RuleNamePart(std::string_view app, size_t most_bytes) {
+  std::string part;
+  for (char c : app.substr(app.rfind('/') + 1)) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+      part += c;
+    } else if (!part.empty() && part.back() != '-') {
+      part += '-';
+    }
+  }
+  part = part.substr(0, most_bytes);
+  while (part.ends_with('-')) part.pop_back();
+  return part.empty() ? "rule" : part;
+}
+
 absl::Status ValidateRule(const Rule& rule) {
   if (!IsValidRuleName(rule.name)) {
     return Wrong("name", Concat(QuoteForMessage(rule.name),

@@ -102,6 +102,12 @@ inline constexpr size_t kMaxRuleListEntries = 1024;
 
 bool IsValidRuleName(std::string_view name);
 
+// What of `app` can stand in a rule's name, to be found again: the name of its
+// file, at most `most_bytes`. "/opt/Visual Studio Code" ->
+// "visual-studio-code",
+// "/**" -> "rule".
+std::string RuleNamePart(std::string_view app, size_t most_bytes);
+
 // What parsing alone cannot see: name, empty or relative app, reversed ranges,
 // ports without a protocol that has ports, texts that are not UTF-8, a
 // direction that is not enforced. The message is "FIELD: what is wrong".

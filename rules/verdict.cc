@@ -18,6 +18,8 @@ const char* ModeName(Mode mode) {
   switch (mode) {
     case Mode::kMonitor:
       return "monitor";
+    case Mode::kLearn:
+      return "learn";
     case Mode::kEnforce:
       return "enforce";
     case Mode::kLockdown:
@@ -56,7 +58,7 @@ std::optional<Verdict> ParseVerdict(std::string_view text) {
 }
 
 std::optional<Mode> ParseMode(std::string_view text) {
-  for (Mode m : {Mode::kMonitor, Mode::kEnforce, Mode::kLockdown}) {
+  for (Mode m : kAllModes) {
     if (text == ModeName(m)) return m;
   }
   return std::nullopt;

@@ -12,7 +12,9 @@ namespace sallyport {
 // Drop is the zero value: whatever is forgotten is denied.
 enum class Verdict : uint8_t { kDeny = 0, kReject = 1, kAllow = 2 };
 
-enum class Mode : uint8_t { kMonitor, kEnforce, kLockdown };
+enum class Mode : uint8_t { kMonitor, kLearn, kEnforce, kLockdown };
+inline constexpr Mode kAllModes[] = {Mode::kMonitor, Mode::kLearn,
+                                     Mode::kEnforce, Mode::kLockdown};
 
 enum class Reason : uint8_t {
   kNoDecision,    // never shown: a Decision that was not filled in
@@ -29,7 +31,8 @@ inline constexpr uint32_t kNoRule = UINT32_MAX;
 
 struct Decision {
   Verdict verdict = Verdict::kDeny;  // what is done
-  // What the rules say. Differs from `verdict` in mode monitor only.
+  // What rules and defaults say. Differs from `verdict` in the modes monitor
+  // and learn only.
   Verdict judged = Verdict::kDeny;
   Reason reason = Reason::kNoDecision;
   Mode mode = Mode::kEnforce;
@@ -41,7 +44,7 @@ struct Decision {
 };
 
 const char* VerdictName(Verdict verdict);  // "deny" "reject" "allow"
-const char* ModeName(Mode mode);           // "monitor" "enforce" "lockdown"
+const char* ModeName(Mode mode);           // "monitor" "learn" ...
 const char* ReasonName(Reason reason);     // "rule" "default" ...
 
 // The inverse, for configuration, flags and the API; nothing else is accepted.

@@ -36,6 +36,11 @@ absl::StatusOr<std::optional<absl::Duration>> ConfirmWindowOf(
 // api_explain.cc
 ApiResponse HandleExplain(const ApiContext&, const ApiRequest&);
 
+// api_learn.cc
+ApiResponse HandleLearn(const ApiContext&, const ApiRequest&);
+ApiResponse HandleLearnApply(const ApiContext&, const ApiRequest&);
+ApiResponse HandleLearnClear(const ApiContext&, const ApiRequest&);
+
 // api_events.cc
 ApiResponse HandleViolations(const ApiContext&, const ApiRequest&);
 ApiResponse HandleEvents(const ApiContext&, const ApiRequest&);

@@ -39,6 +39,10 @@ constexpr ApiRoute kRoutes[] = {
     {"POST", "/v1/explain", kAll, "", HandleExplain},
     {"PUT", "/v1/mode", kAll, "", HandleSetMode},
     {"POST", "/v1/confirm", kAll, "", HandleConfirm},
+    {"GET", "/v1/learn", kAll, "app seen group_names group_addresses by_user",
+     HandleLearn},
+    {"POST", "/v1/learn/apply", kAll, "", HandleLearnApply},
+    {"DELETE", "/v1/learn", kAll, "app", HandleLearnClear},
     {"GET", "/metrics", kAll, "", HandleMetrics},
 };
 

@@ -28,6 +28,7 @@ namespace sallyport {
 class Confirmation;
 class EventFeed;
 class History;
+class LearnLog;
 
 // What handlers work on. References and the objects behind the functions must
 // outlive the server; all of it is thread-safe.
@@ -35,6 +36,7 @@ struct ApiContext {
   RuleStore* rules = nullptr;
   History* history = nullptr;  // null: no history, 503
   EventFeed* events = nullptr;
+  LearnLog* learn = nullptr;  // null: nothing is learned, 503
   std::function<StatusReport()> status;
   std::function<PolicySnapshot()> policy;
   // Sets the mode and imports rules, for good or until confirmed. The mode is

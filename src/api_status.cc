@@ -60,8 +60,8 @@ ApiResponse HandleSetMode(const ApiContext& context,
     mode = ParseMode(mode_text->get<std::string>());
   }
   if (!mode.has_value()) {
-    return ErrorResponse(
-        FieldError("mode", "must be \"monitor\", \"enforce\" or \"lockdown\""));
+    return ErrorResponse(FieldError(
+        "mode", "must be \"monitor\", \"learn\", \"enforce\" or \"lockdown\""));
   }
   const auto window = ConfirmWindowOf(*body);
   if (!window.ok()) return ErrorResponse(window.status());

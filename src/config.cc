@@ -27,6 +27,7 @@ template <typename T>
 using Choice = std::pair<std::string_view, T>;
 
 constexpr Choice<Mode> kModes[] = {{"monitor", Mode::kMonitor},
+                                   {"learn", Mode::kLearn},
                                    {"enforce", Mode::kEnforce},
                                    {"lockdown", Mode::kLockdown}};
 constexpr Choice<Verdict> kVerdicts[] = {{"allow", Verdict::kAllow},
@@ -184,7 +185,7 @@ constexpr ConfigRow kRows[] = {
      [](const Value& v, Config* c) {
        return Choose(v, kAccess, &c->socket_for_everyone);
      }},
-    {{"mode", "\"monitor\", \"enforce\" or \"lockdown\"", "--mode",
+    {{"mode", "\"monitor\", \"learn\", \"enforce\" or \"lockdown\"", "--mode",
       "what is done with verdicts"},
      Kind::kText,
      [](const Value& v, Config* c) { return Choose(v, kModes, &c->mode); }},

@@ -38,6 +38,7 @@
 #include "src/heartbeat.h"
 #include "src/history.h"
 #include "src/kernel_watch.h"
+#include "src/learn_log.h"
 #include "src/log.h"
 #include "src/metrics.h"
 #include "src/namespace_lock.h"
@@ -149,6 +150,7 @@ class RealDaemon final : public Daemon {
   EventLog log_;
   Stats stats_;
   std::unique_ptr<History> history_;
+  std::unique_ptr<LearnLog> learn_;
   std::unique_ptr<EventWriter> writer_;
   std::shared_ptr<ProcessTable> processes_;
   std::shared_ptr<ProcessEventFeed> process_feed_;  // null: not to be had
@@ -295,8 +297,9 @@ absl::Status RealDaemon::StartEvents() {
   auto history = History::Open(config_.state_dir + "/history.db", limits);
   if (!history.ok()) return history.status();
   history_ = *std::move(history);
+  learn_ = std::make_unique<LearnLog>(config_.state_dir + "/learned.db");
   writer_ = std::make_unique<EventWriter>(
-      events_, EventSinks{&stats_, &feed_, &log_, history_.get()},
+      events_, EventSinks{&stats_, &feed_, &log_, history_.get(), learn_.get()},
       MakeEventContext());
   return writer_->Start();
 }
@@ -420,6 +423,7 @@ ApiContext RealDaemon::MakeApiContext() {
   context.rules = rules_.get();
   context.history = history_.get();
   context.events = &feed_;
+  context.learn = learn_.get();
   context.status = [this] { return MakeStatus(); };
   context.policy = [this] { return policy_->Current(); };
   context.confirmation = confirmation_.get();

@@ -39,7 +39,7 @@ std::string EventToText(const DecisionRecord& record);
 // same addresses, ports and protocol, on every machine and in every version.
 uint64_t FlowId(const Flow& flow);
 
-// A flow that was turned away, or would have been (mode monitor).
+// A flow that was turned away, or would have been (modes monitor, learn).
 bool IsViolation(const DecisionRecord& record);
 
 // The process that decided; null if none was found.

@@ -73,11 +73,7 @@ void EventWriter::Run() {
   while (!stopping) {
     // While records keep coming the judges need not wake us at all.
     if (taken == 0 && ring_.ArmWake()) {
-      // A batch that the history refused is offered again even if nothing
-      // else happens.
-      const bool retry = pending_count_ > 0;
-      stopping =
-          WaitFor(true, retry ? options_.retry : absl::InfiniteDuration());
+      stopping = WaitFor(true, LongestSleep());
     }
     if (!stopping) {
       stopping =
@@ -92,6 +88,18 @@ void EventWriter::Run() {
   Drain();
   history_lost_.fetch_add(pending_count_, std::memory_order_relaxed);
   pending_count_ = 0;
+  if (sinks_.learn != nullptr) sinks_.learn->Save().IgnoreError();  // logged
+}
+
+// A batch that the history refused is offered again even if nothing else
+// happens, and what was learned is saved.
+absl::Duration EventWriter::LongestSleep() const {
+  absl::Duration longest = absl::InfiniteDuration();
+  if (pending_count_ > 0) longest = options_.retry;
+  if (sinks_.learn != nullptr && sinks_.learn->unsaved()) {
+    longest = std::min(longest, absl::FromChrono(LearnLog::kSaveInterval));
+  }
+  return longest;
 }
 
 // Waits until the ring or a notice is there (if asked), `limit` has passed, or
@@ -123,12 +131,14 @@ size_t EventWriter::Drain() {
   }
   if (sinks_.log != nullptr) sinks_.log->Flush();
   if (pending_count_ > 0) Store();
+  if (sinks_.learn != nullptr) sinks_.learn->SaveIfDue(SteadyClock::now());
   return taken;
 }
 
 void EventWriter::Handle(DecisionRecord&& record) {
   written_.fetch_add(1, std::memory_order_relaxed);
   if (sinks_.stats != nullptr) sinks_.stats->Count(record);
+  if (sinks_.learn != nullptr) sinks_.learn->Record(record);
 
   const bool violation = IsViolation(record);
   const bool quiet = !record.decision.log;  // the rule says so

@@ -2,10 +2,10 @@
 #define SALLYPORT_SRC_EVENT_WRITER_H_
 
 // EventWriter: the one thread ("sp-events", nice 10) that takes decisions from
-// the ring and hands them to statistics, live feed, log and history; notices
-// (event_notice.h) go the same way but for the statistics. Start and Stop
-// belong to the control thread; Post and status to any. It owns none of what it
-// is given; all of it must outlive Stop.
+// the ring and hands them to statistics, live feed, log, history and what mode
+// learn keeps; notices (event_notice.h) go the same way but for the statistics
+// and what is learned. Start and Stop belong to the control thread; Post and
+// status to any. It owns none of what it is given; all of it must outlive Stop.
 //
 // Idle it sleeps and wakes never. Woken, it waits a batching interval before
 // it reads, so that there are at most 50 wake-ups a second, and so that the
@@ -32,6 +32,7 @@
 #include "src/event_notice.h"
 #include "src/event_ring.h"
 #include "src/history.h"
+#include "src/learn_log.h"
 #include "src/stats.h"
 
 namespace sallyport {
@@ -49,6 +50,7 @@ struct EventSinks {
   EventFeed* feed = nullptr;
   EventLog* log = nullptr;
   History* history = nullptr;
+  LearnLog* learn = nullptr;
 };
 
 struct EventWriterStatus {
@@ -91,6 +93,7 @@ class EventWriter {
  private:
   void Run();
   bool WaitFor(bool for_records, absl::Duration limit);
+  absl::Duration LongestSleep() const;
   size_t Drain();
   void Handle(DecisionRecord&& record);
   void HandleNotices() ABSL_LOCKS_EXCLUDED(notices_mutex_);

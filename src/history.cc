@@ -1,8 +1,5 @@
 #include "src/history.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <optional>
@@ -233,19 +230,11 @@ absl::Status History::MoveAside(const absl::Status& why) {
   db_.reset();
   if (moved_aside_ == kMaxMovedAside) return why;
   ++moved_aside_;
-  const std::string aside =
-      path_ + ".corrupt-" +
-      absl::FormatTime("%Y%m%dT%H%M%E3SZ", absl::Now(), absl::UTCTimeZone());
-  if (rename(path_.c_str(), aside.c_str()) != 0) {
-    return absl::ErrnoToStatus(errno, "cannot move the damaged file aside");
-  }
-  // Its log belongs to it, and would damage a new file.
-  for (const char* suffix : {"-wal", "-shm"}) {
-    rename((path_ + suffix).c_str(), (aside + suffix).c_str());
-  }
+  const absl::StatusOr<std::string> aside = MoveDatabaseAside(path_);
+  if (!aside.ok()) return aside.status();
   const std::string notice =
       "history " + path_ + " was damaged (" + std::string(why.message()) +
-      "); it was moved to " + aside + " and a new one begun";
+      "); it was moved to " + *aside + " and a new one begun";
   LogWarning(notice);
   std::lock_guard lock(mutex_);
   notice_ = notice;

@@ -73,8 +73,8 @@ void AddFlows(const StatsSnapshot& stats, Families& out) {
     }
   }
   out.Counter("sallyport_flows_would_deny_total",
-              "Flows let through in mode monitor that the rules would have "
-              "turned away.",
+              "Flows let through in mode monitor or learn that enforce would "
+              "have turned away.",
               stats.total.would_deny);
   out.Begin("sallyport_flows_stage_total", "Flows judged, by where.",
             MetricType::Counter);
@@ -128,7 +128,7 @@ void AddHouse(const MetricsInput& input, Families& out) {
   if (!input.commit.empty()) labels.push_back({"commit", input.commit});
   out.Value(1.0, std::move(labels));
   out.Begin("sallyport_mode", "1 for the mode that is set.", MetricType::Gauge);
-  for (const Mode mode : {Mode::kMonitor, Mode::kEnforce, Mode::kLockdown}) {
+  for (const Mode mode : kAllModes) {
     out.Value(mode == input.mode ? 1.0 : 0.0, {{"mode", ModeName(mode)}});
   }
   out.Gauge("sallyport_uptime_seconds", "Time since the daemon started.",

@@ -65,9 +65,13 @@ void Rechecker::Run(std::stop_token stop) {
 }
 
 void Rechecker::RecheckOnce(std::stop_token stop) {
+  const PolicySnapshot policy = policy_.Current();
+  const Mode mode = policy.settings.mode;
+  const bool learn_begins = mode == Mode::kLearn && last_mode_ != mode;
+  last_mode_ = mode;
   const absl::StatusOr<CutReport> report =
-      Recheck({*conntrack_, *destroyer_, *resolver_, sink_}, marks_,
-              policy_.Current(), stop);
+      Recheck({*conntrack_, *destroyer_, *resolver_, sink_}, marks_, policy,
+              stop, learn_begins);
   if (!report.ok()) {
     LogError(absl::StrCat("flows allowed before could not be looked at again: ",
                           report.status().message()));

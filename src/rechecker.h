@@ -3,13 +3,15 @@
 
 // Rechecker: the thread ("sp-recheck") that looks again at flows that were
 // allowed before, each time the policy has changed or a damaged ruleset was put
-// back, and cuts those that are not allowed now (engine/cutter.h). Requests
+// back, and cuts those that are not allowed now (engine/cutter.h). When mode
+// learn begins, what it finds allowed is told as an event. Requests
 // that come while it works are one request for afterwards. Request may be
 // called from any thread and never waits; the rest belongs to the main thread.
 
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 
@@ -47,6 +49,7 @@ class Rechecker {
   DecisionSink& sink_;
   const MarkBits marks_;
   // The thread's own.
+  std::optional<Mode> last_mode_;  // of the last recheck
   const std::unique_ptr<Resolver> resolver_;
   const std::unique_ptr<Conntrack> conntrack_;
   const std::unique_ptr<SocketDestroyer> destroyer_;

@@ -15,9 +15,6 @@
 namespace sallyport {
 namespace {
 
-// The name of the file that takes what an import adds.
-constexpr std::string_view kImportFile = "import";
-
 bool IsSameButForFile(const Rule& a, Rule b) {
   b.origin = a.origin;
   b.ends_at_boot_ns = a.ends_at_boot_ns;
@@ -60,7 +57,7 @@ struct RuleStore::Plan {
 absl::StatusOr<RuleStore::Plan> RuleStore::PlanImportLocked(
     const RuleImport& batch) const {
   Plan plan;
-  const std::string new_file = FreePathLocked(kImportFile);
+  const std::string new_file = FreePathLocked(batch.file_name);
   absl::flat_hash_map<std::string_view, const Rule*> present;
   for (const Rule& rule : current_->rules()) present.emplace(rule.name, &rule);
   absl::flat_hash_set<std::string> wanted;

@@ -38,21 +38,6 @@ void RemoveTemporaries(const std::string& directory) {
   }
 }
 
-// "Visual Studio Code" -> "visual-studio-code".
-std::string NamePart(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
-      out += c;
-    } else if (!out.empty() && out.back() != '-') {
-      out += '-';
-    }
-  }
-  while (out.ends_with('-')) out.pop_back();
-  return out;
-}
-
 std::vector<Rule> WithBuiltins(std::vector<Rule> rules, bool wanted) {
   if (wanted) rules.push_back(BuiltinLoopbackRule());
   return rules;
@@ -290,15 +275,11 @@ absl::Status RuleStore::CommitLocked(std::vector<Rule> rules,
 
 // As short as it can be and still be found again: "curl-deny", "curl-deny-2".
 std::string RuleStore::FreeNameLocked(const Rule& rule) const {
-  const size_t slash = rule.app.rfind('/');
-  const std::string_view file = std::string_view(rule.app).substr(
-      slash == std::string::npos ? 0 : slash + 1);
-  std::string base = NamePart(file);
-  if (base.empty()) base = "rule";
   const std::string suffix = Concat("-", RulePolicyName(rule.policy));
   constexpr size_t kCounterBytes = 7;  // "-100000"
-  base = base.substr(0, kMaxRuleNameBytes - suffix.size() - kCounterBytes);
-  base += suffix;
+  const std::string base = Concat(
+      RuleNamePart(rule.app, kMaxRuleNameBytes - suffix.size() - kCounterBytes),
+      suffix);
   absl::flat_hash_set<std::string> taken;
   for (const Rule& other : current_->rules()) {
     if (other.name.starts_with(base)) taken.insert(other.name);

@@ -73,6 +73,9 @@ struct RuleImport {
   // Until KeepImport or UndoImport; `what` says to people what waits.
   bool keep_undo = false;
   std::string what;
+  // Of the file that takes what is added, without ".toml"; another, with a
+  // number, if it is taken. [a-z0-9-]
+  std::string file_name = "import";
 };
 
 struct ImportedRules {

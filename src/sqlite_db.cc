@@ -5,7 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace sallyport {
 namespace {
@@ -185,12 +189,45 @@ absl::StatusOr<SqliteStatement> SqliteDb::Prepare(const char* sql) {
   return statement;
 }
 
+absl::StatusOr<bool> SqliteDb::IsFresh(int64_t version) {
+  const absl::StatusOr<int64_t> found = Number("PRAGMA user_version");
+  if (!found.ok()) return found.status();
+  if (*found > version) {
+    return absl::FailedPreconditionError(
+        "written by a newer version (schema " + std::to_string(*found) +
+        ", this one knows " + std::to_string(version) +
+        "); it is left as it is. Move it away to begin a new one");
+  }
+  if (*found != 0) return false;
+  const auto objects = Number("SELECT count(*) FROM sqlite_schema");
+  if (!objects.ok()) return objects.status();
+  if (*objects > 0) {
+    return absl::FailedPreconditionError(
+        "is a database, but not ours; it is left as it is");
+  }
+  return true;
+}
+
 absl::StatusOr<int64_t> SqliteDb::Number(const char* sql) {
   absl::StatusOr<SqliteStatement> statement = Prepare(sql);
   if (!statement.ok()) return statement.status();
   const absl::StatusOr<bool> row = statement->Step();
   if (!row.ok()) return row.status();
   return *row ? statement->Int(0) : 0;
+}
+
+absl::StatusOr<std::string> MoveDatabaseAside(const std::string& path) {
+  const std::string aside =
+      path + ".corrupt-" +
+      absl::FormatTime("%Y%m%dT%H%M%E3SZ", absl::Now(), absl::UTCTimeZone());
+  if (rename(path.c_str(), aside.c_str()) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot move the damaged file aside");
+  }
+  // Its log belongs to it, and would damage a new file.
+  for (const char* suffix : {"-wal", "-shm"}) {
+    rename((path + suffix).c_str(), (aside + suffix).c_str());
+  }
+  return aside;
 }
 
 }  // namespace sallyport

@@ -69,6 +69,11 @@ class SqliteDb {
   // The single number that `sql` gives; 0 if it gives none.
   absl::StatusOr<int64_t> Number(const char* sql);
 
+  // True if the file is fresh: to be given the schema `version` (its
+  // user_version). FailedPrecondition: of a newer version (CASES F22) or of
+  // another program; such a file is left as it is.
+  absl::StatusOr<bool> IsFresh(int64_t version);
+
  private:
   static absl::StatusOr<SqliteDb> OpenWith(const std::string& name, int flags);
 
@@ -77,6 +82,9 @@ class SqliteDb {
   };
   std::unique_ptr<sqlite3, Close> db_;
 };
+
+// Moves a damaged database out of the way; where to. REQUIRES: it is closed
+absl::StatusOr<std::string> MoveDatabaseAside(const std::string& path);
 
 }  // namespace sallyport
 

@@ -59,7 +59,8 @@ bool IsDiverting(const StatusReport& report) {
 
 bool IsEnforcing(const StatusReport& report) {
   return IsDiverting(report) && report.canary_seen &&
-         report.settings.mode != Mode::kMonitor;
+         report.settings.mode != Mode::kMonitor &&
+         report.settings.mode != Mode::kLearn;
 }
 
 std::string StatusSummary(const StatusReport& report) {
@@ -85,6 +86,11 @@ std::string StatusSummary(const StatusReport& report) {
           "Watching only (mode monitor): new connections are judged "
           "by ",
           rules, " and recorded; none is turned away.");
+    case Mode::kLearn:
+      return Concat(
+          "Learning (mode learn): new connections are judged by ", rules,
+          "; what no rule decides is allowed and recorded, see `sallyport "
+          "learn`.");
     case Mode::kLockdown:
       return Concat(
           "Enforcing (mode lockdown): new connections are denied but "

@@ -47,7 +47,8 @@ struct StatusReport {
   std::optional<WaitingChange> waiting;  // for `sallyport confirm`
 };
 
-// True if new flows really meet the rules and can be turned away.
+// True if new flows really meet rules and defaults and can be turned away: not
+// in monitor, nor in learn, which lets through what no rule speaks of.
 bool IsEnforcing(const StatusReport& report);
 
 // One sentence for people: what happens to new connections now, and why.

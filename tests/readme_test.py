@@ -28,6 +28,8 @@ COMMANDS = [
     (r'systemctl enable --now sallyport', START),
     (r'systemctl disable --now sallyport', STOP),
     (r'ninja -C build-release uninstall', RUN),
+    (r'sallyport (mode learn|learn (show|apply)\b.*)',
+     'tests/live/test_learn.py'),
     (r'sallyport (rules import --from .*|confirm)',
      'tests/live/test_import.py, tests/tools/import_test.py'),
     (r'sallyport (status|rules|violations|stats|doctor|version|explain|mode|'

@@ -113,6 +113,10 @@ void CheckMode(const DoctorFacts& facts, Findings* out) {
   } else if (mode == "monitor") {
     out->Warn("mode", "monitor: nothing is turned away, only recorded",
               "when the rules are right: sallyport mode enforce");
+  } else if (mode == "learn") {
+    out->Warn("mode", "learn: what no rule decides is allowed and recorded",
+              "when it has seen enough: sallyport learn show; sallyport learn "
+              "apply; sallyport mode enforce");
   } else {
     out->Fail(
         "mode",

@@ -26,7 +26,7 @@ struct Verb {
 
 constexpr Verb kVerbs[] = {
     {"status", &AddStatus, "what the firewall is doing now"},
-    {"mode", &AddMode, "show or set: monitor, enforce, lockdown"},
+    {"mode", &AddMode, "show or set: monitor, learn, enforce, lockdown"},
     {"confirm", &AddConfirm, "keep a change made with --confirm"},
     {"off", &AddOff, "stop the firewall and clear its kernel rules"},
     {"doctor", &AddDoctor, "check everything and say what to do"},
@@ -42,6 +42,7 @@ constexpr Verb kVerbs[] = {
     {"events", &AddEvents, "recent connections and verdicts"},
     {"history", &AddHistory, "was the record of events changed by a hand?"},
     {"stats", &AddStats, "counters and verdict latency"},
+    {"learn", &AddLearn, "rules made of what mode learn has seen"},
 };
 
 // No verb, or one that we do not know.

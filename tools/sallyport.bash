@@ -5,11 +5,15 @@ _sallyport_rules() {
     sed -n 's/^name *= "\([a-z0-9-]*\)"$/\1/p'
 }
 
+_sallyport_proposed() {
+  sallyport learn show 2>/dev/null | sed -n 's/^\(learn-[a-z0-9-]*\): .*/\1/p'
+}
+
 _sallyport() {
   local cur prev words cword
   _init_completion || return
   local verbs='status mode confirm off doctor watch version allow deny reject
-    local-only rules explain violations events history stats'
+    local-only rules explain violations events history stats learn'
   local common='--json --socket --help'
   local verb= sub= i
   for ((i = 1; i < cword; i++)); do
@@ -38,13 +42,13 @@ _sallyport() {
                    -- "$cur")); return ;;
     --since) COMPREPLY=($(compgen -W '60s 5m 1h 1d 7d' -- "$cur")); return ;;
     --confirm) COMPREPLY=($(compgen -W '60s 5m 15m' -- "$cur")); return ;;
-    --during | --rate | --until | --port | --not-port | --priority | --name | --comment | --limit) return ;;
+    --during | --rate | --until | --port | --not-port | --priority | --name | --comment | --limit | --proposal) return ;;
   esac
   case $verb in
     '') COMPREPLY=($(compgen -W "$verbs $common --version" -- "$cur")) ;;
     mode)
-      COMPREPLY=($(compgen -W "monitor enforce lockdown --confirm $common" \
-        -- "$cur")) ;;
+      COMPREPLY=($(compgen -W "monitor learn enforce lockdown --confirm
+        $common" -- "$cur")) ;;
     confirm) COMPREPLY=($(compgen -W "--undo $common" -- "$cur")) ;;
     allow | deny | reject | local-only)
       if [[ $cur == -* ]]; then
@@ -88,6 +92,18 @@ _sallyport() {
                  -- "$cur")) ;;
       esac ;;
     stats) COMPREPLY=($(compgen -c -- "$cur")) ;;
+    learn)
+      local groups='--exact-names --group-addresses --by-user'
+      if [[ $prev == --app ]]; then COMPREPLY=($(compgen -c -- "$cur")); return
+      fi
+      case $sub in
+        '') COMPREPLY=($(compgen -W "show apply clear $common" -- "$cur")) ;;
+        show) COMPREPLY=($(compgen -W "--app --seen $groups $common" \
+                -- "$cur")) ;;
+        apply) COMPREPLY=($(compgen -W "--app --proposal $groups $common
+                 $(_sallyport_proposed)" -- "$cur")) ;;
+        clear) COMPREPLY=($(compgen -W "--app $common" -- "$cur")) ;;
+      esac ;;
     *) COMPREPLY=($(compgen -W "$common" -- "$cur")) ;;
   esac
 } && complete -F _sallyport sallyport

@@ -173,9 +173,10 @@ std::string StatsText(const Json& stats, bool colour) {
             Concat(count("/flows/allow"), " allowed, ", count("/flows/deny"),
                    " denied, ", count("/flows/reject"), " rejected"));
   if (NumberAt(stats, "/would_deny") > 0) {
-    lines.Add("would deny",
-              Concat(count("/would_deny"), " of the allowed (mode monitor)"),
-              Colour::kYellow);
+    lines.Add(
+        "would deny",
+        Concat(count("/would_deny"), " of the allowed (mode monitor or learn)"),
+        Colour::kYellow);
   }
   if (HasAt(stats, "/by_stage")) {
     lines.Add("judged", Concat(count("/by_stage/queue"), " at once, ",

@@ -83,8 +83,8 @@ void AddStatus(CLI::App& verb, Session& session) {
 void AddMode(CLI::App& verb, Session& session) {
   auto args = std::make_shared<ModeArgs>();
   CLI::Option* mode =
-      verb.add_option("MODE", args->mode, "monitor, enforce or lockdown")
-          ->check(CLI::IsMember({"monitor", "enforce", "lockdown"}));
+      verb.add_option("MODE", args->mode, "monitor, learn, enforce or lockdown")
+          ->check(CLI::IsMember({"monitor", "learn", "enforce", "lockdown"}));
   AddConfirmOption(verb, args->confirm);
   verb.get_option("--confirm")->needs(mode);
   verb.callback(

@@ -31,6 +31,7 @@ void AddViolations(CLI::App& verb, Session& session);
 void AddEvents(CLI::App& verb, Session& session);
 void AddHistory(CLI::App& verb, Session& session);
 void AddStats(CLI::App& verb, Session& session);
+void AddLearn(CLI::App& verb, Session& session);
 
 // `--confirm TIME` of verbs whose change can go back by itself; `text` is set
 // to a duration that ParseDuration takes, or stays empty.

@@ -30,9 +30,9 @@ class CutterTest : public testing::Test {
                 uint32_t mark = 0x00100000) {
     conntrack_.entries.push_back(FlowEntry(id, protocol, port, mark));
   }
-  CutReport Run(std::stop_token stop = {}) {
+  CutReport Run(std::stop_token stop = {}, bool tell_undecided = false) {
     return *Recheck({conntrack_, destroyer_, resolver_, sink_}, MarkBits{},
-                    policy_, std::move(stop));
+                    policy_, std::move(stop), tell_undecided);
   }
 
   FakeWorld world_;
@@ -98,6 +98,30 @@ TEST_F(CutterTest, ModeMonitorCutsNothing) {
   const CutReport report = Run();
   EXPECT_EQ(report.allowed, 1u);
   EXPECT_TRUE(log_.empty());
+}
+
+// Mode learn begins with flows that are older than it.
+TEST_F(CutterTest, TellsOfUndecidedFlowsIfAsked) {
+  Rule allow;
+  allow.name = "yes";
+  allow.policy = RulePolicy::kAllow;
+  allow.app = "/usr/bin/allowed";
+  SetRules({DenyApp("/usr/bin/denied"), allow});
+  world_.owners[22] = MakeProcess("/usr/bin/other", 22);
+  policy_.settings.mode = Mode::kLearn;
+  policy_.settings.default_verdict = Verdict::kDeny;
+  AddEntry(1, kProtoTcp, 443);   // decided
+  AddEntry(2, kProtoTcp, 22);    // told
+  AddEntry(3, kProtoTcp, 9999);  // nobody's any more
+  EXPECT_EQ(Run().allowed, 3u);
+  EXPECT_TRUE(sink_.WaitFor(0).empty());
+  EXPECT_EQ(Run({}, true).allowed, 3u);
+  const std::vector<DecisionRecord> records = sink_.WaitFor(1);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].flow.dst_port, 22);
+  EXPECT_EQ(records[0].decision.verdict, Verdict::kAllow);
+  EXPECT_TRUE(records[0].decision.would_deny());
+  EXPECT_EQ(records[0].decision.mode, Mode::kLearn);
 }
 
 TEST_F(CutterTest, AnOrphanedTcpFlowMayCloseOthersAreJudgedAnew) {

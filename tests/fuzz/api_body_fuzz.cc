@@ -10,6 +10,7 @@
 #include "src/api_router.h"
 #include "src/confirmation.h"
 #include "src/event_feed.h"
+#include "src/learn_log.h"
 #include "tests/src/fake_boot_timer.h"
 
 namespace sallyport {
@@ -33,6 +34,9 @@ struct World {
         confirmation(ConfirmationOf()) {
     if (!rules.Load().ok()) std::abort();
     context.rules = &rules;
+    context.learn = &learn;
+    Learn("/usr/bin/curl", 443);
+    Learn("/usr/bin/ssh", 22);
     context.status = [] { return StatusReport(); };
     context.policy = [this] { return PolicySnapshot{rules.Current(), {}, 1}; };
     context.confirmation = &confirmation;
@@ -64,12 +68,30 @@ struct World {
     return options;
   }
 
+  void Learn(const char* path, uint16_t port) {
+    auto app = std::make_shared<App>();
+    app->path = path;
+    app->path_is_exe = true;
+    auto process = std::make_shared<Process>();
+    process->app = app;
+    DecisionRecord record;
+    record.decision.mode = Mode::kLearn;
+    record.decision.verdict = Verdict::kAllow;
+    record.decision.reason = Reason::kDefault;
+    record.flow.dst = IpAddress::V4(0xc0000201);
+    record.flow.protocol = kProtoTcp;
+    record.flow.dst_port = port;
+    record.ownership.owners.push_back(process);
+    learn.Record(record);
+  }
+
   std::string directory;
   NoWriter writer;
   RuleStore rules;
   FakeBootTimer timer;
   Mode mode = Mode::kMonitor;
   Confirmation confirmation;
+  LearnLog learn{directory + "/learned.db"};
   ApiContext context;
 };
 
@@ -82,6 +104,7 @@ constexpr Call kCalls[] = {
     {"PATCH", "/v1/rules/r"},     {"POST", "/v1/rules/check"},
     {"POST", "/v1/explain"},      {"PUT", "/v1/mode"},
     {"POST", "/v1/rules/import"}, {"POST", "/v1/confirm"},
+    {"POST", "/v1/learn/apply"},
 };
 
 }  // namespace

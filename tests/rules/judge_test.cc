@@ -91,6 +91,16 @@ TEST(Judge, ATableOfModesAppsAndPlaces) {
        "reject-r"},
       {Mode::kMonitor, "/bin/other", "192.0.2.1", kAllow, kReject,
        Reason::kDefault, ""},
+      {Mode::kLearn, "/bin/a", "192.0.2.1", kAllow, kAllow, Reason::kRule,
+       "allow-a"},
+      {Mode::kLearn, "/bin/d", "192.0.2.1", kDeny, kDeny, Reason::kRule,
+       "deny-d"},
+      {Mode::kLearn, "/bin/r", "192.0.2.1", kReject, kReject, Reason::kRule,
+       "reject-r"},
+      {Mode::kLearn, "/bin/l", "192.0.2.1", kDeny, kDeny, Reason::kRule,
+       "local-l"},
+      {Mode::kLearn, "/bin/other", "192.0.2.1", kAllow, kReject,
+       Reason::kDefault, ""},
       {Mode::kLockdown, "/bin/a", "192.0.2.1", kDeny, kDeny, Reason::kLockdown,
        ""},
       {Mode::kLockdown, "/bin/r", "192.0.2.1", kDeny, kDeny, Reason::kLockdown,
@@ -118,8 +128,7 @@ TEST(Judge, ATableOfModesAppsAndPlaces) {
     EXPECT_EQ(decision.reason, c.reason);
     EXPECT_EQ(decision.mode, c.mode);
     EXPECT_EQ(RuleName(policy, decision), c.rule);
-    EXPECT_EQ(decision.would_deny(),
-              c.mode == Mode::kMonitor && c.judged != kAllow);
+    EXPECT_EQ(decision.would_deny(), c.verdict != c.judged);
     EXPECT_EQ(decision.log, std::string(c.rule) != "allow-a");
     EXPECT_FALSE(judgement.needs != 0);
   }
@@ -157,6 +166,47 @@ TEST(Judge, A17_A18_TheStrictestOwnerDecides) {
     EXPECT_EQ(RuleName(policy, judgement.decision), c.rule);
     EXPECT_EQ(judgement.decisive_owner, c.decisive);
   }
+}
+
+// A default's deny is only said in mode learn, a rule's reject is done: the
+// order by what is said alone let the rejected app out.
+TEST(Judge, LearnDoesWhatARuleSaysOfAnyOwner) {
+  PolicySnapshot policy = Snapshot(FromToml(kRules), Mode::kLearn);
+  policy.settings.default_verdict = Verdict::kDeny;
+  const auto a = Owner(MakeApp("/bin/a"));
+  const auto d = Owner(MakeApp("/bin/d"));
+  const auto r = Owner(MakeApp("/bin/r"));
+  const auto other = Owner(MakeApp("/bin/other"));
+  for (const auto& owners :
+       {Owned({other, r}), Owned({r, other}), Owned({a, other, r})}) {
+    const Decision decision =
+        Judge(policy, MakeFlow("192.0.2.1"), owners).decision;
+    EXPECT_EQ(decision.verdict, Verdict::kReject);
+    EXPECT_EQ(RuleName(policy, decision), "reject-r");
+  }
+  EXPECT_EQ(Judge(policy, MakeFlow("192.0.2.1"), Owned({other, r, d}))
+                .decision.verdict,
+            Verdict::kDeny);
+  // What no rule speaks of is what is to be learned, whatever the default.
+  for (Verdict fallback : {Verdict::kAllow, Verdict::kDeny}) {
+    policy.settings.default_verdict = fallback;
+    for (const auto& owners : {Owned({a, other}), Owned({other, a})}) {
+      const Judgement judgement = Judge(policy, MakeFlow("192.0.2.1"), owners);
+      EXPECT_EQ(judgement.decision.verdict, Verdict::kAllow);
+      EXPECT_EQ(judgement.decision.judged, fallback);
+      EXPECT_EQ(judgement.decision.reason, Reason::kDefault);
+    }
+  }
+}
+
+TEST(Judge, LearnAllowsNobodysPacketsToo) {
+  PolicySnapshot policy = Snapshot(FromToml(kRules), Mode::kLearn);
+  policy.settings.unattributed_verdict = Verdict::kDeny;
+  const Decision decision =
+      Judge(policy, MakeFlow("192.0.2.1"), Ownership()).decision;
+  EXPECT_EQ(decision.verdict, Verdict::kAllow);
+  EXPECT_TRUE(decision.would_deny());
+  EXPECT_EQ(decision.reason, Reason::kUnattributed);
 }
 
 TEST(Judge, HundredsOfOwnersAreAllAsked) {

@@ -57,7 +57,7 @@ TEST(Verdict, NamesAndBack) {
   for (Verdict v : {Verdict::kDeny, Verdict::kReject, Verdict::kAllow}) {
     EXPECT_EQ(ParseVerdict(VerdictName(v)), v);
   }
-  for (Mode m : {Mode::kMonitor, Mode::kEnforce, Mode::kLockdown}) {
+  for (Mode m : kAllModes) {
     EXPECT_EQ(ParseMode(ModeName(m)), m);
   }
   EXPECT_EQ(ParseVerdict("drop"), std::nullopt);

@@ -362,7 +362,7 @@ TEST(RuleSetModel, ExplainsWinnerIsTheOneThatJudges) {
   World world(31);
   for (int round = 0; round < 300; ++round) {
     PolicySnapshot policy = Snapshot(Built(world.MakeRules(world.Below(60))),
-                                     static_cast<Mode>(world.Below(3)));
+                                     kAllModes[world.Below(4)]);
     for (int i = 0; i < 20; ++i) {
       const App app = world.MakeRandomApp();
       const Subject subject = {world.Below(6) == 0 ? nullptr : &app,

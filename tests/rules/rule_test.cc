@@ -92,5 +92,25 @@ TEST(Rule, ValidationNamesTheField) {
   }
 }
 
+TEST(Rule, NamePartIsTheNameOfTheFile) {
+  const struct {
+    const char* app;
+    size_t most;
+    const char* part;
+  } cases[] = {
+      {"/usr/bin/curl", 50, "curl"},
+      {"/opt/Visual Studio Code", 50, "visual-studio-code"},
+      {"/opt/Visual Studio Code", 7, "visual"},
+      {"/opt/**/a-*.bin", 50, "a-bin"},
+      {"/opt/**", 50, "rule"},
+      {"any", 50, "any"},
+      {"/bin/\\x0a", 50, "x0a"},
+      {"", 50, "rule"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(RuleNamePart(c.app, c.most), c.part) << c.app;
+  }
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -276,15 +276,18 @@ TEST_F(ApiTest, F27_TooManyFollowersAreRefused) {
 }
 
 TEST_F(OtherUserTest, MayDoWhatItsTierSays) {
+  size_t refused = 0;
   for (const ApiRoute& route : ApiRoutes()) {
     std::string path = route.path;
     if (path.find('{') != path.npos) path = "/v1/rules/r";
     const ApiResponse response = Call(route.method, path, "{}");
     EXPECT_EQ(response.status == 403, route.tier > Tier::kOwnFlows)
         << route.method << " " << path;
+    refused += response.status == 403 ? 1 : 0;
   }
   EXPECT_EQ(published, 0);
-  EXPECT_EQ(log.size(), 13u);  // each refusal
+  EXPECT_GT(refused, 0u);
+  EXPECT_EQ(log.size(), refused);
 }
 
 TEST_F(OtherUserTest, SeesNoPathsAndOnlyItsOwnFlows) {

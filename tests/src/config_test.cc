@@ -171,8 +171,11 @@ TEST(Config, MessagesSayWhereAndWhatToWrite) {
             "c.toml:2:10: queues: expected a number from 1 to 64; got a "
             "string");
   EXPECT_EQ(ErrorOf("mode = \"strict\""),
-            "c.toml:1:8: mode: expected \"monitor\", \"enforce\" or "
-            "\"lockdown\"; got 'strict'");
+            "c.toml:1:8: mode: expected \"monitor\", \"learn\", "
+            "\"enforce\" or \"lockdown\"; got 'strict'");
+  for (const Mode mode : kAllModes) {
+    EXPECT_EQ(ErrorOf(std::string("mode = \"") + ModeName(mode) + "\""), "");
+  }
   // All of them at once.
   EXPECT_NE(ErrorOf("mode = 1\nqueues = 0\n").find("c.toml:2:"),
             std::string::npos);

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
@@ -89,6 +90,38 @@ TEST(EventWriter, RuleWithoutLogIsCountedAndShownOnly) {
   EXPECT_EQ(house.feed.Recent({}).size(), 1u);
   EXPECT_TRUE(Lines(house.dir / "log").empty());
   EXPECT_EQ(house.Kept(), 0u);
+}
+
+DecisionRecord MakeUndecided() {
+  DecisionRecord record = MakeRecord(Verdict::kAllow);
+  record.decision.mode = Mode::kLearn;
+  record.decision.judged = Verdict::kDeny;
+  record.decision.reason = Reason::kDefault;
+  return record;
+}
+
+TEST(EventWriter, WhatIsLearnedIsSavedWhileItRunsAndWhenItStops) {
+  TempDir dir;
+  EventRing ring(64);
+  LearnLog learn(dir / "l.db");
+  EventWriter writer(ring, {.learn = &learn}, {},
+                     {.batching = absl::Milliseconds(1)});
+  ASSERT_TRUE(writer.Start().ok());
+  ring.OnDecision(MakeUndecided());
+  const auto wait = [](const std::function<bool()>& done) {
+    for (int i = 0; i < 5000 && !done(); ++i) poll(nullptr, 0, 1);
+    return done();
+  };
+  EXPECT_TRUE(wait(
+      [&] { return !learn.Snapshot().flows.empty() && !learn.unsaved(); }));
+  // Nothing else happens: the writer comes back for it by itself.
+  ring.OnDecision(MakeUndecided());
+  EXPECT_TRUE(wait([&] {
+    return learn.Snapshot().flows[0].count == 2 && !learn.unsaved();
+  }));
+  ring.OnDecision(MakeUndecided());
+  writer.Stop();
+  EXPECT_EQ(LearnLog(dir / "l.db").Snapshot().flows[0].count, 3u);
 }
 
 TEST(EventWriter, WithoutAnySinkItStillDrains) {

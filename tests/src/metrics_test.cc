@@ -49,6 +49,7 @@ TEST(Metrics, WhatIsCountedIsShown) {
       {"sallyport_flows_total{action=\"reject\",reason=\"failure\"}", "0"},
       {"sallyport_mode{mode=\"enforce\"}", "1"},
       {"sallyport_mode{mode=\"monitor\"}", "0"},
+      {"sallyport_mode{mode=\"learn\"}", "0"},
       {"sallyport_queue_waiting{queue=\"4180\"}", "1"},
       {"sallyport_queue_dropped_total{queue=\"4180\"}", "2"},
       {"sallyport_queue_user_dropped_total{queue=\"4181\"}", "7"},

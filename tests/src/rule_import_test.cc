@@ -118,6 +118,19 @@ TEST_F(RuleImportTest, AddsAllInOneFileAndPublishesOnce) {
             (Names{"a.toml", "b.toml", "import-2.toml", "import.toml"}));
 }
 
+TEST_F(RuleImportTest, TheFileIsCalledAsAskedAndNoOtherIsTouched) {
+  RuleImport batch = ImportOf({MakeRule("x"), MakeRule("y")});
+  batch.file_name = "learned";
+  ASSERT_TRUE(store_->Import(batch).ok());
+  // What is there no more keeps its file; the next gets another.
+  ASSERT_TRUE(store_->Remove("x").ok());
+  batch.rules = {MakeRule("z")};
+  ASSERT_TRUE(store_->Import(batch).ok());
+  EXPECT_EQ(Files(), (Names{"learned-2.toml", "learned.toml"}));
+  Restart();
+  EXPECT_EQ(InForce(), (Names{"y=deny", "z=deny"}));
+}
+
 TEST_F(RuleImportTest, ReplacePutsThemInThePlaceOfOurs) {
   dir_.Write("etc/admin.toml",
              "[[rule]]\nname = \"admin\"\npolicy = \"deny\"\napp = \"any\"\n");

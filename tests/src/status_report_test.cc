@@ -39,6 +39,10 @@ TEST(StatusReport, SummarySaysItInWords) {
             "none matches.");
   EXPECT_EQ(StatusSummary(Working(Mode::kMonitor)).substr(0, 13),
             "Watching only");
+  EXPECT_EQ(StatusSummary(Working(Mode::kLearn)),
+            "Learning (mode learn): new connections are judged by 1 rule; what "
+            "no rule decides is allowed and recorded, see `sallyport learn`.");
+  EXPECT_FALSE(IsEnforcing(Working(Mode::kLearn)));
   report.canary_seen = false;
   EXPECT_NE(StatusSummary(report).find("are stopped"), std::string::npos);
   report.on_failure = FailPosture::kOpen;

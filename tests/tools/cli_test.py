@@ -287,7 +287,7 @@ class Modes(CliTest):
                       self.run_cli("confirm", expect=1).stderr)
 
     def test_unknown_is_usage(self):
-        self.run_cli("mode", "learn", expect=2)
+        self.run_cli("mode", "learned", expect=2)
         self.run_cli("mode", "--confirm", "60s", expect=2)
         for bad in ("60", "0s", "x", "", "-5s", "1h 5m"):
             self.run_cli("mode", "enforce", "--confirm", bad, expect=2)
@@ -495,6 +495,112 @@ kernel  ok    new connections come to the daemon (xt)
         done = self.run_cli("rules", "sync", expect=1)
         self.assertIn("the last good set", done.stdout)
         self.assertIn("b.toml:2:2: worse", done.stderr)
+
+
+class Learn(CliTest):
+    def test_show(self):
+        self.api.answer("GET", "/v1/learn", samples.LEARNED)
+        for words in (["learn"], ["learn", "show"]):
+            self.assertEqual(self.run_cli(*words).stdout, samples.LEARNED_TEXT)
+        self.assertEqual(self.api.calls[0][1], "/v1/learn?group_names=1&"
+                         "group_addresses=0&by_user=0&seen=0")
+        out = self.run_cli("learn", "show", "--json").stdout
+        self.assertEqual(json.loads(out), samples.LEARNED)
+
+    def test_show_with_every_option(self):
+        grouped = dict(samples.LEARNED, options={
+            "group_names": False, "group_addresses": True, "by_user": True,
+            "app": "/usr/bin/env"})
+        self.api.answer("GET", "/v1/learn", grouped)
+        out = self.run_cli("learn", "show", "--app", "env", "--exact-names",
+                           "--group-addresses", "--by-user").stdout
+        self.assertEqual(self.api.calls[0][1], "/v1/learn?group_names=0&"
+                         "group_addresses=1&by_user=1&seen=0"
+                         "&app=%2Fusr%2Fbin%2Fenv")
+        self.assertIn("learn apply --exact-names --group-addresses --by-user "
+                      "--app /usr/bin/env --proposal", out)
+
+    def test_show_seen(self):
+        self.api.answer("GET", "/v1/learn", samples.SEEN)
+        self.assertEqual(self.run_cli("learn", "show", "--seen").stdout,
+                         samples.SEEN_TEXT)
+        self.api.answer("GET", "/v1/learn", dict(samples.SEEN, seen=[]))
+        self.assertEqual(self.run_cli("learn", "show", "--seen").stdout,
+                         "nothing seen\n")
+
+    def test_show_hides_nothing(self):
+        self.api.answer("GET", "/v1/learn", dict(
+            samples.LEARNED, mode="monitor", default="allow", decided=2,
+            fewest=False, lost_events=3, error="disk full",
+            notice="moved aside",
+            unnamed=[{"app": "", "why": "nobody", "flows": 4,
+                      "destinations": 1},
+                     {"app": "/bin/gone", "why": "not-its-path", "flows": 1,
+                      "destinations": 1}],
+            left_out={"by_app": [{"app": "/bin/bt", "naming": "path",
+                                  "flows": 9}], "other_apps": 1}))
+        out = self.run_cli("learn").stdout
+        for text in ("(nobody)", "no program was found", "/bin/gone",
+                     "not at its path", "/bin/bt: 9 flows to further",
+                     "1 flow of further apps", "3 events lost", "disk full",
+                     "moved aside", "2 of 5 destinations seen are decided",
+                     "mode is monitor", "default is allow", "fewer rules"):
+            self.assertIn(text, out)
+
+    def test_nothing_to_propose(self):
+        self.api.answer("GET", "/v1/learn", dict(samples.LEARNED, rules=[]))
+        self.assertEqual(self.run_cli("learn").stdout, "no rules to propose\n")
+
+    def test_apply(self):
+        self.api.answer("POST", "/v1/learn/apply", {
+            "added": [samples.LEARNED["rules"][1]]})
+        out = self.run_cli("learn", "apply", "learn-ping-1", "--proposal",
+                           "0123456789abcdef", "--group-addresses").stdout
+        self.assertEqual(out, "added learn-ping-1: allow /usr/bin/ping to "
+                         "192.0.2.1 protocol icmp user 1000\n")
+        self.run_cli("learn", "apply", "--app", "env", "--exact-names",
+                     "--by-user")
+        self.assertEqual(self.api.bodies("POST", "/v1/learn/apply"), [
+            {"group_names": True, "group_addresses": True, "by_user": False,
+             "rules": ["learn-ping-1"], "proposal": "0123456789abcdef"},
+            {"group_names": False, "group_addresses": False, "by_user": True,
+             "app": "/usr/bin/env"}])
+        self.api.answer("POST", "/v1/learn/apply", {"added": []})
+        self.assertEqual(self.run_cli("learn", "apply").stdout,
+                         "no rules to add\n")
+
+    def test_apply_refused(self):
+        self.api.refuse("POST", "/v1/learn/apply", 409, "look again")
+        done = self.run_cli("learn", "apply", "--proposal", "x", expect=1)
+        self.assertIn("look again", done.stderr)
+
+    def test_clear(self):
+        self.api.answer("DELETE", "/v1/learn", {"forgotten": 1234})
+        self.assertEqual(self.run_cli("learn", "clear").stdout,
+                         "forgotten: 1,234 destinations\n")
+        self.run_cli("learn", "clear", "--app", "env")
+        self.assertEqual([path for _, path, _ in self.api.calls],
+                         ["/v1/learn", "/v1/learn?app=%2Fusr%2Fbin%2Fenv"])
+
+    def test_A38_names_are_harmless(self):
+        self.api.answer("GET", "/v1/learn", dict(
+            samples.SEEN, error=HOSTILE, unnamed=[
+                {"app": HOSTILE, "why": "not-its-path", "flows": 1,
+                 "destinations": 1}],
+            rules=[dict(samples.LEARNED["rules"][0], app=HOSTILE,
+                        description=HOSTILE)],
+            left_out={"by_app": [{"app": HOSTILE, "flows": 1}],
+                      "other_apps": 0}))
+        for words in (["learn"], ["learn", "show", "--seen"]):
+            out = self.run_cli(*words).stdout
+            self.assertNotIn("\x1b", out)
+            self.assertNotIn("\u202e", out)
+
+    def test_an_unknown_program_is_usage(self):
+        for words in (["show"], ["apply"], ["clear"]):
+            self.run_cli("learn", *words, "--app", "no-such-program-here",
+                         expect=2)
+        self.assertEqual(self.api.calls, [])
 
 
 class Explain(CliTest):

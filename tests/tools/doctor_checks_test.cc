@@ -68,6 +68,11 @@ TEST(Diagnose, EachFaultIsNamedWithARemedy) {
          f.status["mode"] = "monitor";
          f.status["enforcing"] = false;
        }},
+      {"mode", Level::kWarn,
+       [](auto& f) {
+         f.status["mode"] = "learn";
+         f.status["enforcing"] = false;
+       }},
       {"mode", Level::kFail, [](auto& f) { f.status["enforcing"] = false; }},
       {"kernel rules", Level::kFail,
        [](auto& f) { f.status["divert"]["installed"] = false; }},

@@ -147,3 +147,55 @@ STATS_TEXT = """\
 APP            ALLOW  DENY  REJECT  LAST
 /usr/bin/curl  1,000  0     0       2026-03-01T12:00:00.000000Z
 """
+
+LEARNED = {
+    "mode": "learn", "default": "deny", "destinations": 5, "decided": 0,
+    "rules": [
+        {"name": "learn-curl-1", "policy": "allow", "app": "/usr/bin/curl",
+         "to": ["*.example.com", "192.0.2.1", "192.0.2.2", "192.0.2.3",
+                "192.0.2.4", "192.0.2.5"], "port": [443, "8000-8003"],
+         "protocol": ["tcp"], "user": [], "flows": 1234, "shared": 0,
+         "description": "1234 flows seen; for every user"},
+        {"name": "learn-ping-1", "policy": "allow", "app": "/usr/bin/ping",
+         "to": ["192.0.2.1"], "port": [], "protocol": ["icmp"], "user": ["1000"],
+         "flows": 1, "shared": 0, "description": "1 flow seen"},
+    ],
+    "proposal": "0123456789abcdef", "fewest": True, "unnamed": [],
+    "options": {"group_names": True, "group_addresses": False,
+                "by_user": False},
+    "left_out": {"by_app": [], "other_apps": 0}, "lost_events": 0,
+    "error": None, "notice": None,
+}
+
+LEARNED_TEXT = """\
+NAME          APP            TO                                                 \
+        PORT            PROTO  USER  FLOWS
+learn-curl-1  /usr/bin/curl  *.example.com, 192.0.2.1, 192.0.2.2, 192.0.2.3 and \
+2 more  443, 8000-8003  tcp          1,234
+learn-ping-1  /usr/bin/ping  192.0.2.1                                          \
+                        icmp   1000  1
+
+learn-curl-1: 1234 flows seen; for every user
+learn-ping-1: 1 flow seen
+
+to make these rules: sallyport learn apply --proposal 0123456789abcdef
+"""
+
+SEEN = dict(LEARNED, seen=[
+    {"app": "/usr/bin/curl", "naming": "path", "to": "www.example.com",
+     "address": "192.0.2.9", "service": "tcp 443", "uid": 1000, "flows": 7,
+     "shared": 0, "first_seen": "2026-03-01T12:00:00.000000Z",
+     "last_seen": "2026-03-02T12:00:00.000000Z"},
+    {"app": "", "naming": "nobody", "to": "192.0.2.9", "address": "192.0.2.9",
+     "service": "icmp", "flows": 1, "shared": 0,
+     "first_seen": "2026-03-01T12:00:00.000000Z",
+     "last_seen": "2026-03-01T12:00:00.000000Z"}])
+
+SEEN_TEXT = """\
+APP            TO               SERVICE  USER  FLOWS  FIRST                     \
+   LAST
+/usr/bin/curl  www.example.com  tcp 443  1000  7      2026-03-01T12:00:00.000000Z\
+  2026-03-02T12:00:00.000000Z
+(nobody)       192.0.2.9        icmp           1      2026-03-01T12:00:00.000000Z\
+  2026-03-01T12:00:00.000000Z
+"""
