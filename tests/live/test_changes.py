@@ -57,8 +57,8 @@ while True:
     assert any(result) and result[-1] == 0, result
     assert daemon.status()['mode'] == 'monitor'
     assert daemon.status()['pending_change'] is None
-    assert daemon.changes() == [f'{ENFORCE}: applied',
-                                f'{ENFORCE}: rolled-back']
+    told = [f'{ENFORCE}: applied', f'{ENFORCE}: rolled-back']
+    kernel.wait_until(lambda: daemon.changes() == told, 'events of the change')
     assert no_trace(daemon)
     late = daemon.cli('confirm', check=False)
     assert late.returncode == 1 and 'has gone back' in late.stderr, late
